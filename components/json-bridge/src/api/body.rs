@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::problem::Problem;
 use super::query::query;
-use crate::mapping;
+use crate::mapping::{self, without_bom};
 use crate::outbox::Key;
 
 /// Maximum size of a request body, equal to Prosody's stanza size limit.
@@ -33,12 +33,13 @@ pub(super) async fn read(request: Request, kind: &str) -> Result<ParsedRequest, 
     let bytes = whole(body).await?;
     let text =
         std::str::from_utf8(&bytes).map_err(|_| Problem::new(400, "the body is not UTF-8"))?;
+    let text = without_bom(text);
     let stanza = match format {
         Format::Json => mapping::from_json_as(text, kind)?,
         Format::Xml => mapping::from_xml(text)?,
-        Format::Form => mapping::from_json_as(&json!(query(Some(text))).to_string(), kind)?,
+        Format::Form => mapping::from_json_as(&json!(query(Some(text))?).to_string(), kind)?,
         Format::Text => {
-            let mut keys = query(head.uri.query());
+            let mut keys = query(head.uri.query())?;
             keys.insert("body".to_owned(), text.to_owned());
             mapping::from_json_as(&json!(keys).to_string(), kind)?
         }

@@ -33,7 +33,7 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = shared.callers.find(&headers)?;
-    let query = query(text.as_deref());
+    let query = query(text.as_deref())?;
     let feed = shared.running.feed.clone();
     let cursor = cursor(&query, &headers, &feed)?;
     let limit = query.get("limit").map(|text| {

@@ -29,6 +29,7 @@ pub use self::error::json as error_json;
 pub use self::fault::{Fault, Unmappable};
 pub use self::payload::{JSON, JSON_MSG};
 pub use self::text::MAX_DEPTH;
+pub(crate) use self::text::without_bom;
 pub use self::xml::stanza as from_xml;
 
 /// The JSON Schema of stanzas, as JSON text.

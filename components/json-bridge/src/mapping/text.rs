@@ -1,4 +1,4 @@
-//! JSON as text. It is preserved verbatim, so that numbers of any size and all escapes pass
+//! JSON as text. It is preserved verbatim, so that all digits of numbers and all escapes pass
 //! unchanged.
 
 use std::borrow::Cow;
@@ -11,7 +11,8 @@ pub const MAX_DEPTH: usize = 127;
 /// Validates the JSON of a container and returns it without surrounding whitespace.
 ///
 /// # Errors
-/// Returns a message if the text is not JSON, or nested deeper than [`MAX_DEPTH`].
+/// Returns a message if the text is not JSON, nested deeper than [`MAX_DEPTH`], or holds a number
+/// beyond the range of a double, on which the JSON parsers of many languages fail.
 pub(super) fn checked(text: &str) -> Result<&str, String> {
     let text = text.trim_matches([' ', '\t', '\n', '\r']);
     if depth(text) > MAX_DEPTH {
@@ -19,7 +20,49 @@ pub(super) fn checked(text: &str) -> Result<&str, String> {
     }
     // Validates the syntax without building a value.
     serde_json::from_str::<&RawValue>(text).map_err(|error| error.to_string())?;
+    if has_huge_number(text) {
+        return Err("a number is beyond the range of a double, ±1.8e308".to_owned());
+    }
     Ok(text)
+}
+
+/// Returns `true` if valid JSON holds a number that is infinite as a double.
+fn has_huge_number(json: &str) -> bool {
+    // Strings are the parts between quotation marks that no backslash escapes.
+    let mut rest = json;
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        rest = &rest[at..];
+        if rest.starts_with('"') {
+            rest = &rest[string_end(rest)..];
+            continue;
+        }
+        let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+        let end = rest.find(|c| !is_of_number(c)).unwrap_or(rest.len());
+        if rest[..end].parse::<f64>().is_ok_and(f64::is_infinite) {
+            return true;
+        }
+        rest = &rest[end..];
+    }
+    false
+}
+
+/// Returns the length of the string that a text starts with, including its quotation marks.
+fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Removes a byte order mark, which some editors and libraries write (RFC 8259 §8.1).
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{FEFF}').unwrap_or(text)
 }
 
 /// Escapes U+FFFE and U+FFFF, which XML does not allow. In valid JSON they occur only in strings.
@@ -74,8 +117,10 @@ mod tests {
     #[test]
     fn json_is_validated_and_kept_verbatim() {
         for good in [
-            "1e400",
+            "1e308",
             "123456789012345678901234567890",
+            r#"["1e999",0.1e-999]"#,
+            r#""\"1e999""#,
             r#""\u0000""#,
             r#"{"a":[1,"]"]}"#,
             r#""\ud800""#,
@@ -84,6 +129,9 @@ mod tests {
         }
         for bad in ["", "{", "nul", "{'a':1}", "1 2", "\"\u{1}\"", "[1,]", "NaN"] {
             assert!(checked(bad).is_err(), "{bad}");
+        }
+        for huge in ["1e999", "[-1.5E+400]", &"9".repeat(5001), r#"{"\\":1e309}"#] {
+            assert!(checked(huge).is_err(), "{huge}");
         }
         assert!(checked(&format!("{}{}", "[".repeat(127), "]".repeat(127))).is_ok());
         assert!(checked(&format!("{}{}", "[".repeat(128), "]".repeat(128))).is_err());

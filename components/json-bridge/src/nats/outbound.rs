@@ -119,6 +119,7 @@ impl Outbound {
             .ok_or_else(|| Fault::field("", "unknown bot"))?;
         let text = std::str::from_utf8(&unacked.message().payload)
             .map_err(|why| Fault::syntax("", why))?;
+        let text = mapping::without_bom(text);
         let id = unacked
             .id()
             .unwrap_or_else(|| format!("{}-{}", self.names.stream("out"), unacked.sequence()));

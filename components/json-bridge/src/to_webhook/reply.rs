@@ -34,7 +34,8 @@ pub(crate) fn answer_of(request: &Stanza, json: &[u8]) -> Result<Reply, Fault> {
 }
 
 fn utf8(json: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(json).map_err(|error| Fault::syntax("", error))
+    let text = std::str::from_utf8(json).map_err(|error| Fault::syntax("", error))?;
+    Ok(mapping::without_bom(text))
 }
 
 fn addressed(stanza: Stanza, request: &Stanza, bot: &Bot) -> Result<Stanza, Fault> {
