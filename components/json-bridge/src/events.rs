@@ -7,7 +7,8 @@ use campanile::error::BoxError;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::outbox::{Event, Outbox, PAGE_BYTES};
+use crate::clock;
+use crate::outbox::{Event, Kept, Outbox, PAGE_BYTES};
 
 /// Maximum number of events per page.
 const PAGE: usize = 100;
@@ -43,8 +44,8 @@ struct Buffer {
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) events: Vec<Event>,
-    /// The oldest event that is still kept, if events after the cursor were dropped before they
-    /// were read.
+    /// The oldest event that is still kept, or else the next one, if events after the cursor were
+    /// dropped before they were read, or if the cursor is not of this feed.
     pub(crate) gap: Option<i64>,
 }
 
@@ -54,7 +55,7 @@ impl Feed {
             Storage::Memory(Arc::new(MemoryFeed {
                 events: Mutex::default(),
                 keep,
-                latest: watch::Sender::new(0),
+                latest: watch::Sender::new(clock::first_event()),
             }))
         };
         Self {
@@ -94,7 +95,7 @@ impl Feed {
 
     /// Returns the events after a cursor, of one bot or of all bots (`*`).
     pub(crate) async fn page(&self, bot: &str, after: i64) -> Result<Page, BoxError> {
-        let (events, oldest) = match &self.storage {
+        let (events, kept) = match &self.storage {
             Storage::Disk(outbox) => {
                 let outbox = outbox.clone();
                 let bot = bot.to_owned();
@@ -116,12 +117,14 @@ impl Feed {
                     .take_while(fits)
                     .cloned()
                     .collect();
-                (page, events.front().map_or(0, |event| event.seq))
+                let oldest = events.front().map(|event| event.seq);
+                let latest = *ring.latest.borrow();
+                (page, Kept { oldest, latest })
             }
         };
         Ok(Page {
             events,
-            gap: (oldest > after + 1).then_some(oldest),
+            gap: kept.gap(after),
         })
     }
 
@@ -139,5 +142,15 @@ impl Feed {
             Storage::Disk(outbox) => outbox.watch_events(),
             Storage::Memory(ring) => ring.latest.subscribe(),
         }
+    }
+}
+
+impl Kept {
+    /// Returns where a reader with this cursor has to continue, if it has missed events. A reader
+    /// with the cursor 0 asks for all that are kept.
+    fn gap(self, after: i64) -> Option<i64> {
+        let oldest = self.oldest.unwrap_or(self.latest.saturating_add(1));
+        let is_missing = oldest > after.saturating_add(1) || after > self.latest;
+        (after > 0 && is_missing).then_some(oldest)
     }
 }

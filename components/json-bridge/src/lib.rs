@@ -54,6 +54,7 @@ mod exposition;
 #[doc(hidden)]
 pub mod http;
 mod id;
+mod labels;
 pub mod mapping;
 mod metrics;
 mod nats;

@@ -8,6 +8,7 @@ use campanile::stanza::Stanza;
 
 use crate::clock::now;
 use crate::events::Feed;
+use crate::labels::Labels;
 use crate::mapping;
 use crate::nats::Broker;
 use crate::outbox::{Direction, Entry, Event, Outbox};
@@ -50,18 +51,8 @@ pub(crate) fn event(bot: &str, stanza: &Stanza, json: String) -> Event {
         seq: 0,
         bot: bot.to_owned(),
         json,
-        namespaces: namespaces(stanza),
+        labels: Labels::of(stanza),
     }
-}
-
-/// Returns the namespaces of the stanza's child elements, separated by spaces.
-pub(crate) fn namespaces(stanza: &Stanza) -> String {
-    let namespaces: Vec<_> = stanza
-        .children()
-        .iter()
-        .map(|child| child.namespace())
-        .collect();
-    namespaces.join(" ")
 }
 
 pub(crate) fn json(stanza: &Stanza, bot: &Bot) -> Result<String, BoxError> {

@@ -89,9 +89,8 @@ impl ToServer {
     /// Records the outcome in the outbox.
     pub(crate) fn settle(&self, seq: i64, outcome: &SendOutcome) {
         match outcome {
-            SendOutcome::Confirmed | SendOutcome::Invalid(_) => {
-                self.mark(|outbox| outbox.done(seq));
-            }
+            SendOutcome::Confirmed => self.mark(|outbox| outbox.done(seq)),
+            SendOutcome::Invalid(why) => self.mark(|outbox| outbox.refused(seq, why)),
             SendOutcome::GivenUp(why) => {
                 self.metrics.dead.add(1);
                 self.mark(|outbox| outbox.dead(seq, why));

@@ -136,7 +136,12 @@ async fn keep(
     });
     let entry = match outbox.accept(entry, key).await {
         Ok(Accepted::New(entry)) => *entry,
-        Ok(Accepted::Before(id)) => return Ok(accepted(shared, &id, "repeated")),
+        Ok(Accepted::Before(before)) => {
+            return match before.refused {
+                Some(why) => Err(Problem::new(422, why)),
+                None => Ok(accepted(shared, &before.id, "repeated")),
+            };
+        }
         Ok(Accepted::Conflict) => {
             return Err(Problem::new(
                 422,

@@ -78,63 +78,40 @@ fn cursor(
     match header.or(query.get("since").map(String::as_str)) {
         Some(text) => text
             .parse()
-            .map_err(|_| Problem::new(400, "expected an event id").field("since")),
+            .ok()
+            .filter(|&cursor: &i64| cursor >= 0)
+            .ok_or_else(|| Problem::new(400, "expected an event id").field("since")),
         None => feed
             .latest()
             .map_err(|error| Problem::new(503, error.to_string())),
     }
 }
 
-/// The filter of a reader.
+/// The filter of a reader: parameters and their required values.
+///
+/// The values of `from` and `to` are full JIDs, bare JIDs or domains.
 #[derive(Debug)]
-struct Filter {
-    /// Keys of the event's JSON and their required values.
-    exactly: Vec<(&'static str, String)>,
-    /// Keys that hold addresses, and the required full JID, bare JID or domain.
-    addresses: Vec<(&'static str, String)>,
-    namespace: Option<String>,
-    datatype: Option<String>,
-}
+struct Filter(Vec<(&'static str, String)>);
 
 impl Filter {
+    const KEYS: [&str; 6] = ["kind", "type", "from", "to", "namespace", "datatype"];
+
     fn of(query: &HashMap<String, String>) -> Self {
         let of = |key: &'static str| Some((key, query.get(key)?.clone()));
-        Self {
-            exactly: ["kind", "type"].into_iter().filter_map(of).collect(),
-            addresses: ["from", "to"].into_iter().filter_map(of).collect(),
-            namespace: query.get("namespace").cloned(),
-            datatype: query.get("datatype").cloned(),
-        }
+        Self(Self::KEYS.into_iter().filter_map(of).collect())
     }
 
     fn wants(&self, event: &Event) -> bool {
-        let in_namespace = |wanted: &String| {
-            event
-                .namespaces
-                .split(' ')
-                .any(|namespace| namespace == wanted)
+        let labels = &event.labels;
+        let holds = |(key, wanted): &(&str, String)| match *key {
+            "kind" => labels.kind == *wanted,
+            "type" => labels.type_ == *wanted,
+            "from" => is_of(&labels.from, wanted),
+            "to" => is_of(&labels.to, wanted),
+            "namespace" => labels.namespaces.contains(wanted),
+            _ => labels.datatypes.contains(wanted),
         };
-        if !self.namespace.as_ref().is_none_or(in_namespace) {
-            return false;
-        }
-        if self.exactly.is_empty() && self.addresses.is_empty() && self.datatype.is_none() {
-            return true;
-        }
-        // JSON that this parser rejects, such as huge numbers, cannot be inspected. Such events
-        // are delivered rather than dropped.
-        let Ok(json) = serde_json::from_str::<Value>(&event.json) else {
-            return true;
-        };
-        let text = |key: &str| json[key].as_str().unwrap_or_default();
-        self.exactly.iter().all(|(key, wanted)| text(key) == wanted)
-            && self
-                .addresses
-                .iter()
-                .all(|(key, wanted)| is_of(text(key), wanted))
-            && self
-                .datatype
-                .as_ref()
-                .is_none_or(|wanted| has_datatype(&json, wanted))
+        self.0.iter().all(holds)
     }
 }
 
@@ -143,13 +120,6 @@ fn is_of(jid: &str, wanted: &str) -> bool {
     let bare = jid.split('/').next().unwrap_or_default();
     let domain = bare.rsplit('@').next().unwrap_or_default();
     [jid, bare, domain].contains(&wanted)
-}
-
-fn has_datatype(json: &Value, wanted: &str) -> bool {
-    match &json["payload"] {
-        Value::Array(several) => several.iter().any(|payload| payload["datatype"] == wanted),
-        one => one["datatype"] == wanted,
-    }
 }
 
 struct Reader {
@@ -183,8 +153,10 @@ impl Reader {
                 }
             };
             let mut text = String::new();
-            if let Some(oldest) = page.gap.filter(|_| self.cursor > 0) {
-                text.push_str(&self.gap(oldest));
+            if let Some(oldest) = page.gap {
+                // The next page begins there, also if the cursor was beyond the end.
+                self.cursor = oldest.saturating_sub(1);
+                return Some(self.gap(oldest));
             }
             for event in &page.events {
                 self.cursor = event.seq;
@@ -219,7 +191,9 @@ impl Reader {
 
     fn gap(&self, oldest: i64) -> String {
         if self.is_sse {
-            return format!("event: gap\ndata: {{\"oldest\":{oldest}}}\n\n");
+            // The id moves the cursor of the reader, so that the gap is reported once.
+            let before = oldest.saturating_sub(1);
+            return format!("id: {before}\nevent: gap\ndata: {{\"oldest\":{oldest}}}\n\n");
         }
         format!("{{\"gap\":{{\"oldest\":{oldest}}}}}\n")
     }

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 
 use super::Bridge;
 use super::receipt::receipt;
+use crate::labels::Labels;
 use crate::nats::Broker;
 use crate::outbox::QueuedEvent;
 use crate::settings::Bot;
-use crate::state::{Running, entry, event, json, namespaces};
+use crate::state::{Running, entry, event, json};
 use crate::to_webhook;
 
 impl Bridge {
@@ -79,7 +80,7 @@ impl Bridge {
             let queued = QueuedEvent {
                 entry,
                 body: json.into(),
-                namespaces: namespaces(stanza),
+                labels: Labels::of(stanza),
                 _permit: permit,
                 ack: None,
             };
@@ -91,7 +92,7 @@ impl Bridge {
         running.delivery.push(QueuedEvent {
             entry,
             body: json.into(),
-            namespaces: String::new(),
+            labels: Labels::default(),
             _permit: permit,
             ack: None,
         });

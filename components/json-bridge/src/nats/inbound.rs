@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 
 use super::in_progress::{ACK_WAIT, InProgress, UnackedMessage};
 use super::subject::{Names, token};
+use crate::labels::Labels;
 use crate::mapping;
 use crate::outbox::{Direction, Entry, ExternalAck, QueuedEvent};
 use crate::to_webhook::Delivery;
@@ -110,7 +111,7 @@ impl Inbound {
         self.delivery.push(QueuedEvent {
             entry,
             body,
-            namespaces: String::new(),
+            labels: Labels::default(),
             _permit: permit,
             ack,
         });

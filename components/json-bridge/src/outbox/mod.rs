@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 pub use self::admin::{Admin, Undelivered};
 pub(crate) use self::store::PAGE_BYTES;
 use self::writer::{Op, Writer};
+use crate::labels::Labels;
 use crate::metrics::Metrics;
 use crate::quota::Permit;
 
@@ -56,8 +57,8 @@ pub(crate) struct Entry {
 pub(crate) struct QueuedEvent {
     pub(crate) entry: Entry,
     pub(crate) body: Bytes,
-    /// The namespaces of the stanza's child elements, for filtering events.
-    pub(crate) namespaces: String,
+    /// The labels of the event.
+    pub(crate) labels: Labels,
     pub(crate) _permit: Permit,
     /// The acknowledgment to send on completion, if the message is stored outside the outbox.
     pub(crate) ack: Option<Arc<dyn ExternalAck>>,
@@ -76,8 +77,16 @@ pub(crate) struct Event {
     pub(crate) seq: i64,
     pub(crate) bot: String,
     pub(crate) json: String,
-    /// The namespaces of the stanza's child elements, separated by spaces.
-    pub(crate) namespaces: String,
+    pub(crate) labels: Labels,
+}
+
+/// The range of the events that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// The sequence number of the oldest event, or `None` if none is kept.
+    pub(crate) oldest: Option<i64>,
+    /// The sequence number of the latest event, or the one before the first.
+    pub(crate) latest: i64,
 }
 
 /// An idempotency key, and a digest of the request that used it.
@@ -87,13 +96,23 @@ pub(crate) struct Key {
     pub(crate) digest: String,
 }
 
+/// The result that is stored with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// The id of the stanza.
+    pub(crate) id: String,
+    pub(crate) digest: String,
+    /// The reason why the stanza was not sent, if it was refused or given up.
+    pub(crate) refused: Option<String>,
+}
+
 /// The result of accepting a stanza from an API client.
 #[derive(Debug)]
 pub(crate) enum Accepted {
     /// The stanza is stored.
     New(Box<Entry>),
-    /// The key was used before for the same request; the id is that of the stanza sent then.
-    Before(String),
+    /// The key was used before for the same request.
+    Before(Box<Remembered>),
     /// The key was used before for a different request.
     Conflict,
 }
@@ -202,6 +221,11 @@ impl Outbox {
         self.writer.push(Op::Done(seq));
     }
 
+    /// Removes an entry that cannot be sent, and stores the reason with its idempotency key.
+    pub(crate) fn refused(&self, seq: i64, why: &str) {
+        self.writer.push(Op::Refused(seq, why.to_owned()));
+    }
+
     /// Turns an entry into a dead letter, which stays for `campanile outbox`.
     pub(crate) fn dead(&self, seq: i64, why: &str) {
         self.writer.push(Op::Dead(seq, why.to_owned()));
@@ -232,18 +256,19 @@ impl Outbox {
         Ok(entries)
     }
 
-    /// Returns at most `most` events of a bot after a cursor, and the oldest event that is kept.
+    /// Returns at most `most` events of a bot after a cursor, and the range of events that are
+    /// kept.
     pub(crate) fn events(
         &self,
         bot: &str,
         after: i64,
         most: usize,
-    ) -> Result<(Vec<Event>, i64), BoxError> {
+    ) -> Result<(Vec<Event>, Kept), BoxError> {
         let connection = self.lock();
-        Ok((
-            store::events(&connection, bot, after, most)?,
-            store::oldest_event(&connection)?,
-        ))
+        let events = store::events(&connection, bot, after, most)?;
+        let oldest = store::oldest_event(&connection)?;
+        let latest = store::latest_event(&connection)?;
+        Ok((events, Kept { oldest, latest }))
     }
 
     /// Returns the sequence number of the latest event.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use campanile_storage::sqlite::{Schema, SchemaError, Step};
 use rusqlite::{Connection, Transaction};
 
+use crate::clock;
+
 /// The tables of version 1, whose files did not carry a version.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS entry(
@@ -25,7 +27,7 @@ CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
 const SCHEMA: Schema = Schema {
     application: 0x4361_4f62,
     unversioned: Some("entry"),
-    steps: &[Step::Sql(TABLES), Step::Call(complete)],
+    steps: &[Step::Sql(TABLES), Step::Call(complete), Step::Call(labels)],
 };
 
 /// Checks that a file could be used, without changing it.
@@ -41,6 +43,28 @@ fn complete(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     if transaction.query_row(known, [], |row| row.get::<_, i64>(0))? == 0 {
         transaction
             .execute_batch("ALTER TABLE event ADD COLUMN namespaces TEXT NOT NULL DEFAULT ''")?;
+    }
+    Ok(())
+}
+
+/// Adds the labels of events and the outcome of keyed requests, and numbers the events of a new
+/// file from the time of its creation.
+///
+/// A cursor of a file that was deleted is then older than every event of the new one, so its reader
+/// gets a `gap`.
+fn labels(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "ALTER TABLE event ADD COLUMN labels TEXT NOT NULL DEFAULT '';
+         ALTER TABLE answered ADD COLUMN seq INTEGER;
+         ALTER TABLE answered ADD COLUMN refused TEXT;
+         CREATE INDEX answered_seq ON answered(seq);",
+    )?;
+    let numbered = "SELECT count(*) FROM sqlite_sequence WHERE name = 'event'";
+    if transaction.query_row(numbered, [], |row| row.get::<_, i64>(0))? == 0 {
+        transaction.execute(
+            "INSERT INTO sqlite_sequence(name, seq) VALUES('event', ?)",
+            [clock::first_event()],
+        )?;
     }
     Ok(())
 }
@@ -112,7 +136,7 @@ mod tests {
                 };
                 assert_eq!(read("SELECT namespaces FROM event"), expected, "{name}");
                 let version = "SELECT cast(user_version AS TEXT) FROM pragma_user_version";
-                assert_eq!(read(version), "2", "{name}");
+                assert_eq!(read(version), "3", "{name}");
                 assert_eq!(read("SELECT count(*) || '' FROM answered"), "0", "{name}");
             }
         }
@@ -124,7 +148,7 @@ mod tests {
         let connection = open(&file.0).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let error = open(&file.0).unwrap_err().to_string();
-        let newer = "newer.db has schema 99, this campanile supports 2: install the newer version";
+        let newer = "newer.db has schema 99, this campanile supports 3: install the newer version";
         assert!(error.ends_with(newer), "{error}");
         let file = File::new("foreign");
         let connection = Connection::open(&file.0).unwrap();

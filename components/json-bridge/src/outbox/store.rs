@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Direction, Entry, Event};
+use super::{Direction, Entry, Event, Key, Remembered};
+use crate::labels::Labels;
 
 /// The state of an entry that is waiting for delivery.
 pub(super) const WAITING: i64 = 0;
@@ -35,12 +36,14 @@ pub(super) fn put_event(
     connection: &Connection,
     bot: &str,
     json: &str,
-    namespaces: &str,
+    labels: &Labels,
 ) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO event(bot, json, namespaces) VALUES(?, ?, ?)";
+    let sql = "INSERT INTO event(bot, json, labels) VALUES(?, ?, ?)";
+    // Labels are strings, which are always valid JSON.
+    let labels = serde_json::to_string(labels).unwrap_or_default();
     connection
         .prepare_cached(sql)?
-        .execute(params![bot, json, namespaces])?;
+        .execute(params![bot, json, labels])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -110,15 +113,19 @@ pub(super) fn events(
     after: i64,
     most: usize,
 ) -> rusqlite::Result<Vec<Event>> {
-    let sql = "SELECT seq, bot, json, namespaces FROM event WHERE seq > ? AND (bot = ? OR ? = '*') \
+    let sql = "SELECT seq, bot, json, namespaces, labels FROM event WHERE seq > ? AND (bot = ? OR ? = '*') \
         ORDER BY seq LIMIT ?";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let read = |row: &Row<'_>| {
+        let json: String = row.get(2)?;
+        let namespaces: String = row.get(3)?;
+        let labels = serde_json::from_str(&row.get::<_, String>(4)?)
+            .unwrap_or_else(|_| Labels::of_json(&json, &namespaces));
         Ok(Event {
             seq: row.get(0)?,
             bot: row.get(1)?,
-            json: row.get(2)?,
-            namespaces: row.get(3)?,
+            json,
+            labels,
         })
     };
     let mut statement = connection.prepare_cached(sql)?;
@@ -136,10 +143,10 @@ pub(super) fn events(
     Ok(page)
 }
 
-/// Returns the oldest event that is kept, or 0 if there is none.
-pub(super) fn oldest_event(connection: &Connection) -> rusqlite::Result<i64> {
+/// Returns the oldest event that is kept.
+pub(super) fn oldest_event(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT coalesce(min(seq), 0) FROM event")?
+        .prepare_cached("SELECT min(seq) FROM event")?
         .query_row([], |row| row.get(0))
 }
 
@@ -150,26 +157,50 @@ pub(super) fn latest_event(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-/// Returns the stanza id and request digest stored for a key, or stores a new key and returns
-/// `None`. Keys expire after a day.
-pub(super) fn idempotent(
+/// Returns what is stored for an idempotency key. Keys expire after a day.
+pub(super) fn remembered(
     connection: &Connection,
-    (key, id, digest): (&str, &str, &str),
+    key: &str,
     now: i64,
-) -> rusqlite::Result<Option<(String, String)>> {
+) -> rusqlite::Result<Option<Remembered>> {
     const DAY: i64 = 86_400_000;
     connection
         .prepare_cached("DELETE FROM answered WHERE at < ?")?
-        .execute([now - DAY])?;
-    let found = connection
-        .prepare_cached("SELECT id, digest FROM answered WHERE key = ?")?
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    if found.is_none() {
-        let sql = "INSERT INTO answered(key, id, digest, at) VALUES(?, ?, ?, ?)";
-        connection
-            .prepare_cached(sql)?
-            .execute(params![key, id, digest, now])?;
-    }
-    Ok(found)
+        .execute([now.saturating_sub(DAY)])?;
+    connection
+        .prepare_cached("SELECT id, digest, refused FROM answered WHERE key = ?")?
+        .query_row([key], |row| {
+            Ok(Remembered {
+                id: row.get(0)?,
+                digest: row.get(1)?,
+                refused: row.get(2)?,
+            })
+        })
+        .optional()
+}
+
+/// Stores an idempotency key for an entry.
+pub(super) fn remember(
+    connection: &Connection,
+    key: &Key,
+    entry: &Entry,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO answered(key, id, digest, at, seq) VALUES(?, ?, ?, ?, ?)";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![key.key, entry.id, key.digest, now, entry.seq])
+        .map(drop)
+}
+
+/// Stores the reason why an entry was refused with its idempotency key, or removes it.
+pub(super) fn refused(
+    connection: &Connection,
+    seq: i64,
+    why: Option<&str>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE answered SET refused = ? WHERE seq = ?")?
+        .execute(params![why, seq])
+        .map(drop)
 }

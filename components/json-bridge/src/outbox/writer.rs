@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::store::{self, DEAD, WAITING};
 use super::{Accepted, Entry, Event, Key, QueuedEvent};
 use crate::clock::now;
+use crate::labels::Labels;
 use crate::metrics::Metrics;
 use crate::supervise;
 
@@ -51,6 +52,7 @@ pub(super) enum Op {
     },
     Done(i64),
     Dead(i64, String),
+    Refused(i64, String),
     Waiting(i64),
     Flush(oneshot::Sender<()>),
 }
@@ -167,11 +169,11 @@ impl Thread {
             Op::Put { mut queued, stored } => {
                 queued.entry.seq = store::put(connection, &queued.entry)?;
                 let json = String::from_utf8_lossy(&queued.body);
-                self.event(&queued.entry.bot, &json, &queued.namespaces, latest)?;
+                self.event(&queued.entry.bot, &json, &queued.labels, latest)?;
                 Some(Notify::Queued(stored, queued))
             }
             Op::Event { event, stored } => {
-                self.event(&event.bot, &event.json, &event.namespaces, latest)?;
+                self.event(&event.bot, &event.json, &event.labels, latest)?;
                 Some(Notify::Recorded(stored))
             }
             Op::Complete {
@@ -199,8 +201,18 @@ impl Thread {
                 Some(Notify::Recorded(stored))
             }
             Op::Done(seq) => store::done(connection, seq).map(|()| None)?,
-            Op::Dead(seq, why) => store::state(connection, seq, DEAD, Some(&why)).map(|()| None)?,
-            Op::Waiting(seq) => store::state(connection, seq, WAITING, None).map(|()| None)?,
+            Op::Dead(seq, why) => {
+                store::refused(connection, seq, Some(&why))?;
+                store::state(connection, seq, DEAD, Some(&why)).map(|()| None)?
+            }
+            Op::Refused(seq, why) => {
+                store::refused(connection, seq, Some(&why))?;
+                store::done(connection, seq).map(|()| None)?
+            }
+            Op::Waiting(seq) => {
+                store::refused(connection, seq, None)?;
+                store::state(connection, seq, WAITING, None).map(|()| None)?
+            }
             Op::Flush(done) => Some(Notify::Flushed(done)),
         })
     }
@@ -209,28 +221,30 @@ impl Thread {
         &self,
         bot: &str,
         json: &str,
-        namespaces: &str,
+        labels: &Labels,
         latest: &mut Option<i64>,
     ) -> rusqlite::Result<()> {
         if self.keep > 0 {
-            *latest = Some(store::put_event(&self.connection, bot, json, namespaces)?);
+            *latest = Some(store::put_event(&self.connection, bot, json, labels)?);
         }
         Ok(())
     }
 
     /// Stores key and entry in the same transaction, so that every known key has its stanza.
     fn accept(&self, mut entry: Entry, key: Option<Key>) -> rusqlite::Result<Accepted> {
-        if let Some(Key { key, digest }) = key {
-            let before = store::idempotent(&self.connection, (&key, &entry.id, &digest), now())?;
-            if let Some((id, used)) = before {
-                return Ok(if used == digest {
-                    Accepted::Before(id)
-                } else {
-                    Accepted::Conflict
-                });
-            }
+        let Some(key) = key else {
+            entry.seq = store::put(&self.connection, &entry)?;
+            return Ok(Accepted::New(Box::new(entry)));
+        };
+        if let Some(before) = store::remembered(&self.connection, &key.key, now())? {
+            return Ok(if before.digest == key.digest {
+                Accepted::Before(Box::new(before))
+            } else {
+                Accepted::Conflict
+            });
         }
         entry.seq = store::put(&self.connection, &entry)?;
+        store::remember(&self.connection, &key, &entry, now())?;
         Ok(Accepted::New(Box::new(entry)))
     }
 

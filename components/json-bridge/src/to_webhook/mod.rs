@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::complete::error_reply;
 pub(crate) use self::reply::{answer_of, replies_of};
 use crate::clock::age;
+use crate::labels::Labels;
 use crate::mapping;
 use crate::metrics::Metrics;
 use crate::outbox::{Entry, Outbox, QueuedEvent};
@@ -123,7 +124,7 @@ impl Delivery {
         self.push(QueuedEvent {
             entry,
             body: body.into(),
-            namespaces: String::new(),
+            labels: Labels::default(),
             _permit: permit,
             ack: None,
         });

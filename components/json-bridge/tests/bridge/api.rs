@@ -429,15 +429,23 @@ async fn events_resume_from_cursor_and_apply_filters() {
         .lines()
         .filter_map(|line| line.strip_prefix("id: "))
         .collect();
-    assert_eq!(ids, ["1", "2", "3"], "{sse:?}");
-    let head = "GET /v1/events?limit=1&type=chat&from=localhost\nAuthorization: Bearer \
-        bot-token\nAccept: application/x-ndjson\nLast-Event-ID: 1";
-    let lines = ask(side.address, head, "").await;
+    let ids: Vec<i64> = ids.iter().map(|id| id.parse().unwrap()).collect();
+    assert_eq!((ids[1] - ids[0], ids[2] - ids[0]), (1, 2), "{sse:?}");
+    let head = format!(
+        "GET /v1/events?limit=1&type=chat&from=localhost\nAuthorization: Bearer \
+        bot-token\nAccept: application/x-ndjson\nLast-Event-ID: {}",
+        ids[0]
+    );
+    let lines = ask(side.address, &head, "").await;
     let event: serde_json::Value = serde_json::from_str(lines.body.trim()).unwrap();
     assert_eq!(
         (&event["id"], &event["stanza"]["id"], &event["bot"]),
-        (&json!(3), &json!("3"), &json!("bot"))
+        (&json!(ids[2]), &json!("3"), &json!("bot"))
     );
+    for wrong in ["since=-1", "since=1&since=2", "kind=caf%E9"] {
+        let path = format!("/v1/events?{wrong}");
+        assert_eq!(side.get(&path).await.status, 400, "{wrong}");
+    }
     assert_eq!(side.get("/v1/events?since=x").await.status, 400);
     assert_eq!(ask(side.address, "GET /v1/events", "").await.status, 401);
 }
@@ -453,4 +461,149 @@ async fn openapi_document_needs_no_token() {
     );
     assert_eq!(ask(side.address, "GET /healthz", "").await.body, "ok\n");
     until(|| side.bridge.snapshot().accepted == 0).await;
+}
+
+#[tokio::test]
+async fn refused_stanza_is_refused_again_with_its_idempotency_key() {
+    let side = side("refused").await;
+    let head = "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: \
+        application/json\nIdempotency-Key: k1";
+    // Four bytes in JSON, and too large for a stream as XML.
+    let body = format!(
+        r#"{{"to":"alice@localhost/phone","body":"{}"}}"#,
+        "<".repeat(140_000)
+    );
+    let first = ask(side.address, head, &body).await;
+    let second = ask(side.address, head, &body).await;
+    assert_eq!((first.status, second.status), (422, 422), "{second:?}");
+    assert_eq!(first.json()["detail"], second.json()["detail"]);
+}
+
+#[tokio::test]
+async fn invalid_and_repeated_form_fields_are_refused_by_name() {
+    let side = side("fields").await;
+    let head = "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: \
+        application/x-www-form-urlencoded";
+    for (body, field) in [
+        ("to=alice@localhost&body=caf%E9", "body"),
+        ("to=alice@localhost&to=bob@localhost&body=x", "to"),
+    ] {
+        let answer = ask(side.address, head, body).await;
+        assert_eq!(
+            (answer.status, answer.json()["field"].as_str()),
+            (400, Some(field))
+        );
+    }
+    let head = "POST /v1/messages?to=alice@localhost&id=%FF\nAuthorization: Bearer \
+        bot-token\nContent-Type: text/plain";
+    let answer = ask(side.address, head, "x").await;
+    assert_eq!(
+        (answer.status, answer.json()["field"].as_str()),
+        (400, Some("id"))
+    );
+}
+
+#[tokio::test]
+async fn byte_order_mark_before_a_body_is_ignored() {
+    let side = side("bom").await;
+    let body = "\u{FEFF}{\"to\":\"alice@localhost\",\"body\":\"x\"}";
+    let answer = side.post("/v1/messages", "bot-token", body).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+}
+
+#[tokio::test]
+async fn items_query_has_its_node() {
+    let side = side("node").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    let answering = async {
+        let request = alice.recv().await.unwrap();
+        let reply = Reply::Error(campanile::error::Condition::ItemNotFound.into());
+        alice.answer(&request, reply).await.unwrap();
+        request.to_xml()
+    };
+    let path = "/v1/items/alice@localhost%2Fphone?node=urn:example:node";
+    let (answer, request) = tokio::join!(side.get(path), answering);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(request.contains("node='urn:example:node'"), "{request}");
+}
+
+#[tokio::test]
+async fn filters_do_not_depend_on_numbers_in_payloads() {
+    let side = side("numbers").await;
+    let stranger = side.mounted.user("eve@localhost/x");
+    let boss = side.mounted.user("boss@localhost/x");
+    for number in ["1e999", &"9".repeat(5001)] {
+        let message = format!(
+            "<message type='chat' id='1' to='bot@bridge.localhost'><payload \
+            xmlns='urn:xmpp:json-msg:0' datatype='urn:example:order'><json \
+            xmlns='urn:xmpp:json:0'>[{number}]</json></payload></message>"
+        );
+        stranger.send(message.as_str()).await.unwrap();
+        let error = stranger.recv().await.unwrap().to_xml();
+        assert!(
+            error.contains("<bad-request") && error.contains("double"),
+            "{error}"
+        );
+    }
+    // Valid JSON that many parsers refuse, because of half a surrogate pair.
+    let message = "<message type='chat' id='2' to='bot@bridge.localhost'><payload \
+        xmlns='urn:xmpp:json-msg:0' datatype='urn:example:order'><json \
+        xmlns='urn:xmpp:json:0'>\"\\ud800\"</json></payload></message>";
+    stranger.send(message).await.unwrap();
+    boss.say("bot@bridge.localhost", "hello").await.unwrap();
+    let path = "/v1/events?since=0&from=boss@localhost&kind=message&limit=1";
+    let event = side.get(path).await;
+    assert!(event.body.contains("hello"), "{event:?}");
+    let path = "/v1/events?since=0&datatype=urn:example:order&limit=1";
+    let event = side.get(path).await;
+    assert!(event.body.contains("eve@localhost/x"), "{event:?}");
+}
+
+#[tokio::test]
+async fn cursor_of_another_life_or_beyond_the_end_gets_a_gap() {
+    let folder = Folder::new("lives");
+    for outbox in [None, Some(folder.file("outbox.db"))] {
+        let settings = Settings {
+            bots: vec![bot(None)],
+            api: Some(Api {
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                token: None,
+                to: Grant::default(),
+            }),
+            outbox: outbox.clone(),
+            ..Settings::default()
+        };
+        let (latest, body) = read_three(&settings, "since=0&limit=3", "").await;
+        assert!(!body.contains("gap"), "{body}");
+        // The file is lost, or the events in memory.
+        let _ = outbox.map(std::fs::remove_file);
+        for (cursor, limit) in [(latest, 3), (3, 3), (9_000_000_000_000_000, 3)] {
+            let query = format!("limit={limit}");
+            let head = format!("\nLast-Event-ID: {cursor}");
+            let (next, body) = read_three(&settings, &query, &head).await;
+            assert!(
+                body.contains("event: gap") && next > latest,
+                "{cursor}: {body}"
+            );
+            let _ = settings.outbox.as_ref().map(std::fs::remove_file);
+        }
+    }
+}
+
+/// Starts a bridge, sends three messages, and returns the id of the last event and all that is
+/// read.
+async fn read_three(settings: &Settings, query: &str, headers: &str) -> (i64, String) {
+    let (mounted, bridge) = mounted(settings.clone()).await;
+    let alice = mounted.user("alice@localhost/phone");
+    for text in ["one", "two", "three"] {
+        alice.say("bot@bridge.localhost", text).await.unwrap();
+    }
+    let head = format!("GET /v1/events?{query}\nAuthorization: Bearer bot-token{headers}");
+    let answer = ask(bridge.listening().unwrap(), &head, "").await;
+    let last = answer
+        .body
+        .lines()
+        .filter_map(|line| line.strip_prefix("id: "))
+        .next_back();
+    (last.unwrap().parse().unwrap(), answer.body)
 }
