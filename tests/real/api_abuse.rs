@@ -25,7 +25,7 @@ const MOST: u64 = 32 * 1024;
 async fn reader(api: u16) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", api)).await.unwrap();
     let head = format!(
-        "GET /v1/events HTTP/1.1\r\nHost: localhost:{api}\r\nAuthorization: Bearer whole\r\n\r\n"
+        "GET /v1/events HTTP/1.1\r\nHost: localhost:{api}\r\nAuthorization: Bearer whole-token-of-the-api\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut status = [0; 12];
@@ -46,7 +46,7 @@ async fn oversized(api: u16, megabytes: usize) -> (String, usize) {
     let mut stream = TcpStream::connect(("127.0.0.1", api)).await.unwrap();
     let length = megabytes << 20;
     let head = format!(
-        "POST /v1/messages HTTP/1.1\r\nHost: localhost:{api}\r\nAuthorization: Bearer whole\r\n\
+        "POST /v1/messages HTTP/1.1\r\nHost: localhost:{api}\r\nAuthorization: Bearer whole-token-of-the-api\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -73,7 +73,7 @@ async fn api_survives_abusive_callers() {
     let configuration = format!(
         "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = \
         '{SECRET}'\n[component.json_bridge]\n\
-         api = {{ listen = '127.0.0.1:{api}', token = 'whole' }}\n",
+         api = {{ listen = '127.0.0.1:{api}', token = 'whole-token-of-the-api' }}\n",
         server.component_address()
     );
     let mut daemon = Daemon::start(&configuration);
@@ -90,7 +90,7 @@ async fn api_survives_abusive_callers() {
             .to_owned()
     };
     let to_alice = r#"{"to":"alice@localhost","body":"hello"}"#;
-    assert_eq!(post("whole", to_alice).await, "202");
+    assert_eq!(post("whole-token-of-the-api", to_alice).await, "202");
     let (before, _) = daemon.process().resident().unwrap();
 
     let started = Instant::now();
@@ -103,8 +103,13 @@ async fn api_survives_abusive_callers() {
     let took = started.elapsed();
     assert_eq!(idle.len(), SERVED);
     // Meanwhile other callers are served, and each kind of invalid request gets its error.
-    assert_eq!(post("whole", to_alice).await, "202");
-    for token in ["", "hole", "wholes", "WHOLE"] {
+    assert_eq!(post("whole-token-of-the-api", to_alice).await, "202");
+    for token in [
+        "",
+        "hole-token-of-the-api",
+        "whole-token-of-the-apis",
+        "WHOLE-TOKEN-OF-THE-API",
+    ] {
         assert_eq!(post(token, to_alice).await, "401", "{token:?}");
     }
     for to in [
@@ -113,7 +118,11 @@ async fn api_survives_abusive_callers() {
         "localhost.evil.example",
     ] {
         assert_eq!(
-            post("whole", &format!(r#"{{"to":"{to}","body":"x"}}"#)).await,
+            post(
+                "whole-token-of-the-api",
+                &format!(r#"{{"to":"{to}","body":"x"}}"#)
+            )
+            .await,
             "403",
             "{to}"
         );
@@ -123,7 +132,7 @@ async fn api_survives_abusive_callers() {
         (answer.is_empty() || answer == "HTTP/1.1 413") && written < 20 << 20,
         "{answer} after {written} bytes"
     );
-    assert_eq!(post("whole", to_alice).await, "202");
+    assert_eq!(post("whole-token-of-the-api", to_alice).await, "202");
 
     let (_, peak) = daemon.process().resident().unwrap();
     println!(

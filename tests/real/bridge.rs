@@ -50,14 +50,14 @@ async fn bots_reply_over_every_transport(server: Server) {
     let configuration = format!(
         "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for \
         tests'\n[component.json_bridge]\n\
-         api = {{ listen = '127.0.0.1:{api}', token = 'whole' }}\n\
+         api = {{ listen = '127.0.0.1:{api}', token = 'whole-token-of-the-api' }}\n\
          [component.json_bridge.bots.python]\nwebhook = {{ url = 'http://127.0.0.1:{python}/', \
          secret = '{HOOK_SECRET}' }}\n\
          iq = ['jabber:iq:version']\n\
          [component.json_bridge.bots.node]\nwebhook = {{ url = 'http://127.0.0.1:{node}/', secret \
          = '{HOOK_SECRET}' }}\n\
-         [component.json_bridge.bots.reader]\ntoken = 'reader'\n\
-         [component.json_bridge.bots.shell]\ntoken = 'shell'\nname = 'Shell'\nstatus = 'at the \
+         [component.json_bridge.bots.reader]\ntoken = 'token-of-the-reader'\n\
+         [component.json_bridge.bots.shell]\ntoken = 'token-of-the-shell'\nname = 'Shell'\nstatus = 'at the \
          prompt'\n",
         server.component_address()
     );
@@ -78,7 +78,7 @@ async fn bots_reply_over_every_transport(server: Server) {
             "python3",
             "sse.py",
             "",
-            &[("API", url.as_str()), ("TOKEN", "reader")],
+            &[("API", url.as_str()), ("TOKEN", "token-of-the-reader")],
         ),
         Bot::start(
             "sh",
@@ -86,7 +86,7 @@ async fn bots_reply_over_every_transport(server: Server) {
             "",
             &[
                 ("API", url.as_str()),
-                ("TOKEN", "shell"),
+                ("TOKEN", "token-of-the-shell"),
                 ("CURSOR", &cursor),
             ],
         ),

@@ -178,8 +178,9 @@ pub(crate) fn post(
         let mut number = 0;
         while !*stop.borrow() {
             let text = format!("{name}-{number}");
-            let headers =
-                format!("Authorization: Bearer whole\r\nIdempotency-Key: {name}-{number}\r\n");
+            let headers = format!(
+                "Authorization: Bearer whole-token-of-the-api\r\nIdempotency-Key: {name}-{number}\r\n"
+            );
             let body = json!({"to": to, "body": text}).to_string();
             let ids: &mut HashSet<String> = accepted.entry(text).or_default();
             // Twice: a repeated idempotency key must not send again.
@@ -249,7 +250,7 @@ impl Chaos {
         let configuration = format!(
             "[[component]]\njid = '{BRIDGE}'\naddress = '{}'\nsecret = '{SECRET}'\n{LIMITS}\nallow \
             = ['{USERS}', '{BRIDGE}']\n[component.json_bridge]\n\
-             {webhook}\napi = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' \
+             {webhook}\napi = {{ listen = '127.0.0.1:{api}', token = 'whole-token-of-the-api', to = 'anybody' \
              }}\n{more}",
             server.component_address()
         );

@@ -94,7 +94,7 @@ async fn http_api_conforms_to_openapi() {
     let configuration = format!(
         "[[component]]\njid = 'bridge.localhost'\naddress = '{}'\nsecret = 'a secret for tests'\n\
          limits = {{ iq_timeout = '2s' }}\n[component.json_bridge]\napi = {{ listen = '{api}', \
-         token = 'whole' }}\n",
+         token = 'whole-token-of-the-api' }}\n",
         server.component_address()
     );
     let mut daemon = Daemon::start(&configuration);
@@ -118,7 +118,7 @@ async fn http_api_conforms_to_openapi() {
     ]);
     ask.args([
         "--header",
-        "Authorization: Bearer whole",
+        "Authorization: Bearer whole-token-of-the-api",
         "--max-time",
         &seconds,
         "--workers",

@@ -52,7 +52,7 @@ impl Instance {
              [[component]]\njid = '{BRIDGE}'\nsecret = '{SECRET}'\n{LIMITS}\nallow = ['{USERS}']\n\
              [component.json_bridge]\nwebhook = {{ url = 'http://{hook}/', secret = \
              '{HOOK_SECRET}' }}\n\
-             api = {{ listen = '127.0.0.1:{api}', token = 'whole', to = 'anybody' }}\n\
+             api = {{ listen = '127.0.0.1:{api}', token = 'whole-token-of-the-api', to = 'anybody' }}\n\
              [component.json_bridge.nats]\nurl = '{nats}'\nshared = true\n",
             server = server.component_address(),
             store = postgres.address(),
@@ -70,7 +70,12 @@ impl Instance {
     async fn asks(&self) -> usize {
         let ask = |number| async move {
             let path = format!("/v1/ping/{USERS}?{number}");
-            let answer = http::get(self.api, &path, "Authorization: Bearer whole\r\n").await;
+            let answer = http::get(
+                self.api,
+                &path,
+                "Authorization: Bearer whole-token-of-the-api\r\n",
+            )
+            .await;
             usize::from(answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200")))
         };
         stream::iter(0..REQUESTS)

@@ -53,7 +53,7 @@ async fn measure(messages: usize, outbox: Option<PathBuf>) {
     let address = hook(Arc::clone(&seen)).await;
     let webhook = Webhook::new(
         &format!("http://{address}/"),
-        [Secret::new("whsec_c2VjcmV0c2VjcmV0c2VjcmV0")],
+        [Secret::new("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")],
     )
     .unwrap();
     let bot = Bot {

@@ -31,7 +31,7 @@
 //! use campanile_json_bridge::{Bot, Bridge, Secret, Settings, Webhook};
 //!
 //! # fn example() -> Result<Bridge, String> {
-//! let secret = Secret::new("whsec_c2VjcmV0c2VjcmV0c2VjcmV0");
+//! let secret = Secret::new("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0");
 //! let helpdesk = Bot {
 //!     localpart: Some("helpdesk".into()),
 //!     webhook: Some(Webhook::new("http://127.0.0.1:8080/hook", [secret])?),

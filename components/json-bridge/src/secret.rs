@@ -16,6 +16,9 @@ pub struct Secret(String);
 
 impl Secret {
     /// Wraps a secret.
+    ///
+    /// A webhook secret has the form of Standard Webhooks, `whsec_` and the base64 of 24 to 64
+    /// bytes, which [`Webhook::new`](crate::Webhook::new) checks.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
@@ -51,14 +54,17 @@ impl Secret {
         format!("v1,{}", STANDARD.encode(context.sign()))
     }
 
-    /// Returns the HMAC key: the decoded base64 after `whsec_`, as Standard Webhooks writes
-    /// secrets, or else the text itself.
+    /// Returns the HMAC key: the decoded base64 after `whsec_`, or else the text itself.
     fn key(&self) -> Vec<u8> {
-        let encoded = self
-            .0
-            .strip_prefix("whsec_")
-            .and_then(|text| STANDARD.decode(text).ok());
-        encoded.unwrap_or_else(|| self.0.clone().into_bytes())
+        self.webhook_key()
+            .unwrap_or_else(|| self.0.clone().into_bytes())
+    }
+
+    /// Returns the key of a webhook secret as Standard Webhooks writes it: `whsec_` and the base64
+    /// of 24 to 64 bytes.
+    pub(crate) fn webhook_key(&self) -> Option<Vec<u8>> {
+        let key = STANDARD.decode(self.0.strip_prefix("whsec_")?).ok()?;
+        (24..=64).contains(&key.len()).then_some(key)
     }
 }
 
@@ -82,6 +88,27 @@ mod tests {
             br#"{"test": 2432232314}"#,
         );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn webhook_secrets_have_24_to_64_bytes_in_base64() {
+        let of = |bytes: usize| format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
+        for good in [of(24), of(32), of(64)] {
+            assert!(Secret::new(&good).webhook_key().is_some(), "{good}");
+        }
+        let unpadded = of(32).trim_end_matches('=').to_owned();
+        let broken = format!("{}\n", of(24));
+        for bad in [
+            "whsec_",
+            "hunter2",
+            "",
+            &of(23),
+            &of(65),
+            &unpadded,
+            &broken,
+        ] {
+            assert!(Secret::new(bad).webhook_key().is_none(), "{bad}");
+        }
     }
 
     #[test]

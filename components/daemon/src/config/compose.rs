@@ -13,7 +13,7 @@ use super::fault::Faults;
 use super::file::File;
 use super::modules::{self, Chosen};
 use super::setting_fault::{self, SECTIONS};
-use super::tap_store;
+use super::{tap_store, tokens};
 use crate::builtin_modules;
 
 /// Reads all components and the admin port, and reports every fault.
@@ -24,6 +24,7 @@ pub(super) fn compose(
     let Values { mut root, left_out } = document.values(faults);
     refuse_misplaced(&mut root, document, faults);
     require_components(&mut root, document, faults);
+    tokens::each_once(&root, document, faults);
     let mut values = Value::Object(root);
     let chosen = modules::take(&mut values, &left_out, document, faults);
     let reader = SettingsReader::new().folder(faults.path(""));

@@ -24,6 +24,7 @@ mod source;
 mod state_file;
 mod tap;
 mod tap_store;
+mod tokens;
 mod vcard;
 
 pub(crate) use self::access::{Access, Rate};

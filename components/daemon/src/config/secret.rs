@@ -79,6 +79,10 @@ pub(super) fn read(
         Some(2) => from_environment(text, sources[1], &span, faults),
         _ => from_credential(text, &span, faults),
     }?;
+    if let Some((cause, remedy)) = unclean(&secret).filter(|_| one.source != sources[0]) {
+        faults.push(&span, cause, remedy);
+        return None;
+    }
     if secret.is_empty() {
         faults.push(
             &span,
@@ -149,7 +153,7 @@ fn from_environment(
             format!("set it where campanile is started (systemd: EnvironmentFile=), or use {file}");
         faults.push(span, what, remedy);
     }
-    found
+    found.map(|secret| without_line_break(&secret).to_owned())
 }
 
 /// Reads a credential from the folder where systemd places those of `LoadCredential=`.
@@ -186,7 +190,7 @@ fn from_credential(name: &str, span: &Range<usize>, faults: &mut Faults<'_>) -> 
         .map(|(secret, _)| secret)
 }
 
-/// Returns the secret without its trailing line break, and `true` if every user can read the file.
+/// Returns the secret without its final line break, and `true` if every user can read the file.
 fn read_file(path: &Path) -> io::Result<(String, bool)> {
     let file = File::open(path)?;
     let exposed = readable_by_everybody(&file.metadata()?);
@@ -197,6 +201,33 @@ fn read_file(path: &Path) -> io::Result<(String, bool)> {
             "larger than 64 KiB, not a secret",
         ));
     }
-    let line = secret.strip_suffix('\n').unwrap_or(&secret);
-    Ok((line.strip_suffix('\r').unwrap_or(line).to_owned(), exposed))
+    Ok((without_line_break(&secret).to_owned(), exposed))
+}
+
+fn without_line_break(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+/// Returns what an editor or a shell has added to a secret, and the remedy.
+///
+/// With it, the other side would report a wrong secret.
+fn unclean(secret: &str) -> Option<(&'static str, &'static str)> {
+    if secret.starts_with('\u{FEFF}') {
+        let cause = "the secret starts with a byte order mark";
+        return Some((cause, "save the file as UTF-8 without a byte order mark"));
+    }
+    if secret.contains(['\n', '\r']) {
+        return Some((
+            "the secret has more than one line",
+            "leave only the line with the secret",
+        ));
+    }
+    if secret.trim() != secret {
+        return Some((
+            "the secret starts or ends with a blank",
+            "remove the blanks around the secret",
+        ));
+    }
+    None
 }

@@ -111,7 +111,32 @@ const ONE: &[(&str, &str)] = &[
         \"https://bots.example.org/hook\"",
     ),
     (
-        component!("[component.json_bridge]\nwebhook={secret='s3cret'}"),
+        component!("[component.json_bridge]\nwebhook={url='http://x',secret='hunter2'}"),
+        "6:32: this is not a webhook secret: `whsec_` and the base64 of 24 to 64 bytes\n    help: \
+        make one for both sides: echo \"whsec_$(openssl rand -base64 32)\"",
+    ),
+    (
+        component!("[component.json_bridge]\nwebhook={url='http://x',old_secret='whsec_'}"),
+        "6:36: this is not a webhook secret: `whsec_` and the base64 of 24 to 64 bytes\n    help: \
+        make one for both sides: echo \"whsec_$(openssl rand -base64 32)\"",
+    ),
+    (
+        component!("[component.json_bridge]\napi={listen='127.0.0.1:1',token='0123456789abcde'}"),
+        "6:33: the token of the HTTP API is too short\n    help: use at least 16 random \
+        characters, such as the output of `openssl rand -hex 24`",
+    ),
+    (
+        component!(
+            "[component.json_bridge]\napi={listen='127.0.0.1:1',token='0123456789abcdef'}\n\
+            [admin]\nlisten='127.0.0.1:2'\ntoken='0123456789abcdef'"
+        ),
+        "6:33: this token is used twice in the file\n    help: make each token by itself, such as \
+        with `openssl rand -hex 24`",
+    ),
+    (
+        component!(
+            "[component.json_bridge]\nwebhook={secret='whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0'}"
+        ),
         "6:9: [component.json_bridge.webhook] has no url\n    help: write url = \
         \"http://127.0.0.1:8080/hook\", where the handler listens",
     ),

@@ -183,7 +183,7 @@ fn bridge_keeps_its_port_across_reloads() {
     let bridge = |api: &str, name: &str| {
         format!(
             "[component.json_bridge]\nname = '{name}'\napi = {{ listen = '{api}', token = \
-            'a-token' }}\n"
+            'a-token-of-the-api' }}\n"
         )
     };
     let free = || {

@@ -18,14 +18,12 @@ fn prepare(folder: &Folder, configuration: &str) {
     folder.write("etc/campanile.toml", configuration);
     folder.write("etc/echo.secret", "hunter2\n");
     folder.write("etc/logger.secret", "hunter2\n");
-    for name in [
-        "bridge.secret",
-        "hook.secret",
-        "old-hook.secret",
-        "bridge.token",
-        "helpdesk.token",
-    ] {
-        folder.write(&format!("etc/{name}"), &format!("{name}\n"));
+    for name in ["bridge.secret", "bridge.token", "helpdesk.token"] {
+        folder.write(&format!("etc/{name}"), &format!("a-long-{name}\n"));
+    }
+    for name in ["hook.secret", "old-hook.secret"] {
+        let secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0\n";
+        folder.write(&format!("etc/{name}"), secret);
     }
     folder.write("etc/admin.token", "0123456789abcdef\n");
     folder.write("etc/echo.png", "GIF89a");

@@ -101,3 +101,32 @@ fn faults_never_show_a_secret() {
         assert_hidden(&ended);
     }
 }
+
+#[test]
+fn secret_with_additions_of_an_editor_or_shell_is_a_fault() {
+    for (content, cause) in [
+        (
+            format!("\u{FEFF}{HIDDEN}\n"),
+            "starts with a byte order mark",
+        ),
+        (format!("{HIDDEN} \n"), "starts or ends with a blank"),
+        (format!("{HIDDEN}\nsecond\n"), "has more than one line"),
+    ] {
+        let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
+        folder.write("etc/echo.secret", &content);
+        for source in ["secret_file = 'echo.secret'", "secret_env = 'ECHO_SECRET'"] {
+            folder.write("etc/campanile.toml", &component(source));
+            let ended = end(command.env("ECHO_SECRET", &content), "");
+            assert_eq!(ended.code, Some(78), "{source}");
+            assert!(ended.stderr.contains(cause), "{}", ended.stderr);
+            assert_hidden(&ended);
+        }
+    }
+    let (mut command, folder) = campanile(&["check", "--config", "etc/campanile.toml"]);
+    folder.write(
+        "etc/campanile.toml",
+        &component("secret_env = 'ECHO_SECRET'"),
+    );
+    let ended = end(command.env("ECHO_SECRET", format!("{HIDDEN}\r\n")), "");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use campanile::jid::BareJid;
-use campanile::settings::{self, invalid, required};
+use campanile::settings::{self, invalid, required, text};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -13,6 +13,9 @@ use serde::{Deserialize, Deserializer};
 use super::{Api, Grant};
 use crate::secret::Secret;
 use crate::webhook::Webhook;
+
+/// Shortest token of the HTTP API, in bytes; a shorter one could be guessed.
+const SHORTEST_TOKEN: usize = 16;
 
 /// A webhook as written in a configuration file.
 #[derive(Deserialize)]
@@ -24,9 +27,11 @@ use crate::webhook::Webhook;
 pub(super) struct WebhookTable {
     /// The URL to which stanzas are posted.
     url: WebhookUrl,
-    /// The secret that signs requests.
+    /// The secret that signs requests: `whsec_` and the base64 of 24 to 64 random bytes.
+    #[serde(default, deserialize_with = "webhook_secret")]
     secret: Option<Secret>,
     /// The secret before the current one, while the handler still expects it.
+    #[serde(default, deserialize_with = "webhook_secret")]
     old_secret: Option<Secret>,
     /// Timeout of a request, `100ms` to `5m`. Default: `20s`.
     #[serde(default, deserialize_with = "settings::duration::<_, _, 100, 300_000>")]
@@ -76,6 +81,36 @@ impl<'de> Deserialize<'de> for Webhook {
     }
 }
 
+/// Reads a webhook secret in the form of Standard Webhooks. The value is never quoted.
+fn webhook_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    text(deserializer, "a string in quotation marks", |text| {
+        let secret = Secret::new(text);
+        if secret.webhook_key().is_none() {
+            return Err(invalid(
+                "this is not a webhook secret: `whsec_` and the base64 of 24 to 64 bytes",
+                "make one for both sides: echo \"whsec_$(openssl rand -base64 32)\"",
+            ));
+        }
+        Ok(Some(secret))
+    })
+}
+
+/// Reads a token of the HTTP API. The value is never quoted.
+pub(super) fn api_token<'de, D>(deserializer: D) -> Result<Option<Secret>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    text(deserializer, "a string in quotation marks", |text| {
+        if text.len() < SHORTEST_TOKEN {
+            return Err(invalid(
+                "the token of the HTTP API is too short",
+                "use at least 16 random characters, such as the output of `openssl rand -hex 24`",
+            ));
+        }
+        Ok(Some(Secret::new(text)))
+    })
+}
+
 /// The HTTP API as written in a configuration file.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -86,7 +121,8 @@ impl<'de> Deserialize<'de> for Webhook {
 pub(super) struct ApiTable {
     /// The address to listen on, with a port.
     listen: Listen,
-    /// A token that may send as every address of the component.
+    /// A token that may send as every address of the component, at least 16 bytes.
+    #[serde(default, deserialize_with = "api_token")]
     token: Option<Secret>,
     /// The recipients to which that token may send.
     #[serde(default)]

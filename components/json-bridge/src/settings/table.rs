@@ -16,6 +16,7 @@ use campanile::vcard::{PhotoFile, VCard};
 use campanile::xmpp_parsers::presence::Show;
 use serde::{Deserialize, Deserializer};
 
+use super::parts::api_token;
 use super::{Api, Bot, Grant, Nats, Settings};
 use crate::mapping::Mode;
 use crate::secret::Secret;
@@ -147,7 +148,8 @@ table_of_a_bot! {
 table_of_a_bot! {
     /// One bot.
     struct BotTable {
-        /// A token for the HTTP API, valid for this bot alone.
+        /// A token for the HTTP API, valid for this bot alone, at least 16 bytes.
+        #[serde(default, deserialize_with = "api_token")]
         token: Option<Secret>,
     }
 }

@@ -32,8 +32,9 @@ impl Webhook {
     /// still accepts the old one. Without secrets, requests are not signed.
     ///
     /// # Errors
-    /// Returns a message if the text is not an absolute http or https URL, or if it contains a user
-    /// name or a password.
+    /// Returns a message if the text is not an absolute http or https URL, if it contains a user
+    /// name, a password or an invalid port, or if a secret is not `whsec_` and the base64 of 24 to
+    /// 64 bytes (Standard Webhooks).
     pub fn new(url: &str, secrets: impl IntoIterator<Item = Secret>) -> Result<Self, String> {
         let parsed: Uri = url
             .parse()
@@ -53,7 +54,12 @@ impl Webhook {
         if let Some(port) = bad_port(&parsed) {
             return Err(format!("{port:?} in the URL is not a port from 1 to 65535"));
         }
-        let secrets = secrets.into_iter().collect();
+        let secrets: Vec<Secret> = secrets.into_iter().collect();
+        if secrets.iter().any(|secret| secret.webhook_key().is_none()) {
+            return Err(
+                "the webhook secret is not `whsec_` and the base64 of 24 to 64 bytes".to_owned(),
+            );
+        }
         Ok(Self {
             url: parsed,
             secrets,
