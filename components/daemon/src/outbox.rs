@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use campanile::error::BoxError;
 use campanile_json_bridge::{Admin, Undelivered};
+use campanile_logger::time;
 
-use crate::cli::{Outbox, OutboxCommand, Which};
+use crate::cli::{Outbox, OutboxCommand};
 use crate::config::{Config, Source};
 use crate::diagnostics;
 use crate::escape::Escaped;
@@ -46,28 +47,58 @@ pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
         return Exit::Config;
     }
     let mut text = String::new();
+    let mut found = 0;
     for path in paths {
         match one(&path, &options.what) {
-            Ok(more) => text.push_str(&more),
+            Ok((more, count)) => {
+                text.push_str(&more);
+                found += count;
+            }
             Err(error) => {
                 diagnostics::line(&format!("{}: {error}", path.display()), format);
                 return Exit::Machine;
             }
         }
     }
+    if let (0, Some(number)) = (found, options.what.number()) {
+        let text = format!("no dead letter has the number {number}; see `campanile outbox list`");
+        diagnostics::line(&text, format);
+        return Exit::Usage;
+    }
     say(io::stdout(), &text, Exit::Done)
 }
 
-fn one(path: &std::path::Path, what: &OutboxCommand) -> Result<String, BoxError> {
-    let admin = Admin::open(path)?;
-    let number = |which: &Which| which.number.filter(|_| !which.all);
-    Ok(match what {
-        OutboxCommand::List { json: true } => admin.list(MOST)?.iter().map(as_json).collect(),
-        OutboxCommand::List { json: false } => table(&admin.list(MOST)?),
-        OutboxCommand::Replay(which) => {
-            format!("{} scheduled for retry\n", admin.replay(number(which))?)
+impl OutboxCommand {
+    /// Returns the number of the only dead letter to replay or drop.
+    fn number(&self) -> Option<i64> {
+        match self {
+            Self::List { .. } => None,
+            Self::Replay(which) | Self::Drop(which) => which.number.filter(|_| !which.all),
         }
-        OutboxCommand::Drop(which) => format!("{} dropped\n", admin.drop(number(which))?),
+    }
+}
+
+/// Returns the output for one outbox, and the number of entries.
+fn one(path: &std::path::Path, what: &OutboxCommand) -> Result<(String, usize), BoxError> {
+    let admin = Admin::open(path)?;
+    Ok(match what {
+        OutboxCommand::List { json } => {
+            let entries = admin.list(MOST)?;
+            let text = if *json {
+                entries.iter().map(as_json).collect()
+            } else {
+                table(&entries)
+            };
+            (text, entries.len())
+        }
+        OutboxCommand::Replay(_) => {
+            let count = admin.replay(what.number())?;
+            (format!("{count} scheduled for retry\n"), count)
+        }
+        OutboxCommand::Drop(_) => {
+            let count = admin.drop(what.number())?;
+            (format!("{count} dropped\n"), count)
+        }
     })
 }
 
@@ -79,13 +110,17 @@ fn table(entries: &[Undelivered]) -> String {
         } = entry;
         let state = if entry.dead { "dead" } else { "waiting" };
         let why = entry.why.as_deref().unwrap_or_default();
+        let time = |millis: i64| time::format(millis.saturating_mul(1000));
+        let next = entry.next_attempt.map_or_else(|| "-".to_owned(), time);
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "{seq}\t{state}\t{}\t{}\t{}\t{}",
+            "{seq}\t{state}\t{}\t{}\t{}\treceived {}\tattempts {}\tnext {next}\t{}",
             Escaped(bot),
             Escaped(peer),
             Escaped(id),
+            time(entry.received),
+            entry.attempts,
             Escaped(why)
         );
     }

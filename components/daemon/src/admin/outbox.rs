@@ -40,6 +40,7 @@ pub(super) async fn replay(
 ) -> Result<Response, Problem> {
     let (path, seq) = which(&shared, &body)?;
     let count = blocking(path, move |admin| admin.replay(seq)).await?;
+    at_least_one(seq, count)?;
     tracing::info!(count, "dead letters replayed through the admin port");
     Ok(json_of(&json!({ "count": count })))
 }
@@ -51,8 +52,20 @@ pub(super) async fn remove(
 ) -> Result<Response, Problem> {
     let (path, seq) = which(&shared, &body)?;
     let count = blocking(path, move |admin| admin.drop(seq)).await?;
+    at_least_one(seq, count)?;
     tracing::info!(count, "dead letters dropped through the admin port");
     Ok(json_of(&json!({ "count": count })))
+}
+
+/// Reports a number that no dead letter has.
+fn at_least_one(seq: Option<i64>, count: usize) -> Result<(), Problem> {
+    match (seq, count) {
+        (Some(seq), 0) => Err(Problem::new(
+            404,
+            format!("no dead letter has the number {seq}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn outboxes(shared: &Shared) -> Vec<(String, PathBuf)> {

@@ -54,11 +54,28 @@ fn undeliverable_message_is_acknowledged_stored_replayed_and_dropped() {
         listed.starts_with("1\tdead\tbot\talice@localhost\tmsg_"),
         "{listed}"
     );
+    assert!(
+        listed.contains("\tattempts ") && listed.contains("refused"),
+        "{listed}"
+    );
+    let received = |listed: &str| listed.split('\t').nth(5).unwrap().to_owned();
+    for command in ["replay", "drop"] {
+        let mut none = Command::new(env!("CARGO_BIN_EXE_campanile"));
+        none.args(["outbox", command, "99", "--config", "campanile.toml"])
+            .current_dir(running.folder());
+        let ended = end(&mut none, "");
+        assert_eq!((ended.code, &*ended.stdout), (Some(64), ""));
+        assert!(
+            ended.stderr.contains("no dead letter has the number 99"),
+            "{}",
+            ended.stderr
+        );
+    }
     assert_eq!(
         outbox(&running, &["replay", "1"]),
         "1 scheduled for retry\n"
     );
-    until(&running, "dead");
+    assert_eq!(received(&until(&running, "dead")), received(&listed));
     let listed = outbox(&running, &["list", "--json"]);
     let json: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     assert!(

@@ -23,8 +23,12 @@ pub struct Undelivered {
     pub received: i64,
     /// `true` if the entry is a dead letter, `false` if delivery is still being retried.
     pub dead: bool,
-    /// The reason why the entry is a dead letter.
+    /// The reason why the last attempt failed, or why the entry is a dead letter.
     pub why: Option<String>,
+    /// The number of failed attempts.
+    pub attempts: u32,
+    /// The time of the next attempt, in milliseconds since 1970, if one has failed.
+    pub next_attempt: Option<i64>,
     /// The stanza as XML.
     pub xml: String,
 }
@@ -50,8 +54,8 @@ impl Admin {
     /// # Errors
     /// Returns an error if the outbox cannot be read.
     pub fn list(&self, most: usize) -> Result<Vec<Undelivered>, BoxError> {
-        let sql =
-            "SELECT seq, id, bot, peer, received, state, why, xml FROM entry ORDER BY seq LIMIT ?";
+        let sql = "SELECT seq, id, bot, peer, received, state, why, xml, attempts, next FROM entry \
+            ORDER BY seq LIMIT ?";
         let read = |row: &Row<'_>| {
             Ok(Undelivered {
                 seq: row.get(0)?,
@@ -62,6 +66,8 @@ impl Admin {
                 dead: row.get::<_, i64>(5)? == DEAD,
                 why: row.get(6)?,
                 xml: row.get(7)?,
+                attempts: row.get(8)?,
+                next_attempt: row.get(9)?,
             })
         };
         let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -74,13 +80,14 @@ impl Admin {
 
     /// Marks one dead letter, or all of them, for redelivery with a full time to live.
     ///
-    /// A running bridge picks them up within 2 seconds. Returns the number of entries.
+    /// A running bridge picks them up within 2 seconds. The time of acceptance is kept. Returns the
+    /// number of entries.
     ///
     /// # Errors
     /// Returns an error if the outbox cannot be written.
     pub fn replay(&self, seq: Option<i64>) -> Result<usize, BoxError> {
         let sql =
-            "UPDATE entry SET state = ?, received = ? WHERE state = ? AND (seq = ? OR ? IS NULL)";
+            "UPDATE entry SET state = ?, replayed = ? WHERE state = ? AND (seq = ? OR ? IS NULL)";
         Ok(self
             .0
             .execute(sql, params![REPLAY, crate::clock::now(), DEAD, seq, seq])?)
@@ -110,6 +117,8 @@ impl Undelivered {
             "received": self.received,
             "dead": self.dead,
             "why": self.why,
+            "attempts": self.attempts,
+            "next_attempt": self.next_attempt,
             "xml": self.xml,
         })
         .to_string()

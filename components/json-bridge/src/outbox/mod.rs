@@ -221,6 +221,17 @@ impl Outbox {
         self.writer.push(Op::Done(seq));
     }
 
+    /// Stores a failed attempt, for operators. `next` is the time of the next attempt, in
+    /// milliseconds since 1970.
+    pub(crate) fn attempted(&self, seq: i64, why: &str, next: Option<i64>) {
+        // If the queue is full, only the figures shown to operators are behind.
+        self.writer.send(Op::Attempted {
+            seq,
+            why: why.to_owned(),
+            next,
+        });
+    }
+
     /// Removes an entry that cannot be sent, and stores the reason with its idempotency key.
     pub(crate) fn refused(&self, seq: i64, why: &str) {
         self.writer.push(Op::Refused(seq, why.to_owned()));

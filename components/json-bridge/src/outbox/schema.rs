@@ -27,7 +27,12 @@ CREATE INDEX IF NOT EXISTS answered_at ON answered(at);
 const SCHEMA: Schema = Schema {
     application: 0x4361_4f62,
     unversioned: Some("entry"),
-    steps: &[Step::Sql(TABLES), Step::Call(complete), Step::Call(labels)],
+    steps: &[
+        Step::Sql(TABLES),
+        Step::Call(complete),
+        Step::Call(labels),
+        Step::Sql(ATTEMPTS),
+    ],
 };
 
 /// Checks that a file could be used, without changing it.
@@ -46,6 +51,14 @@ fn complete(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// The attempts at an entry, the time of the next one, and the time of an operator's replay, all
+/// times in milliseconds since 1970.
+const ATTEMPTS: &str = "
+ALTER TABLE entry ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entry ADD COLUMN next INTEGER;
+ALTER TABLE entry ADD COLUMN replayed INTEGER;
+";
 
 /// Adds the labels of events and the outcome of keyed requests, and numbers the events of a new
 /// file from the time of its creation.
@@ -136,7 +149,7 @@ mod tests {
                 };
                 assert_eq!(read("SELECT namespaces FROM event"), expected, "{name}");
                 let version = "SELECT cast(user_version AS TEXT) FROM pragma_user_version";
-                assert_eq!(read(version), "3", "{name}");
+                assert_eq!(read(version), "4", "{name}");
                 assert_eq!(read("SELECT count(*) || '' FROM answered"), "0", "{name}");
             }
         }
@@ -148,7 +161,7 @@ mod tests {
         let connection = open(&file.0).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let error = open(&file.0).unwrap_err().to_string();
-        let newer = "newer.db has schema 99, this campanile supports 3: install the newer version";
+        let newer = "newer.db has schema 99, this campanile supports 4: install the newer version";
         assert!(error.ends_with(newer), "{error}");
         let file = File::new("foreign");
         let connection = Connection::open(&file.0).unwrap();

@@ -15,7 +15,8 @@ pub(super) const REPLAY: i64 = 2;
 /// Size of a page of events in bytes. A page ends after the event that exceeds it.
 pub(crate) const PAGE_BYTES: usize = 256 * 1024;
 
-const COLUMNS: &str = "seq, way, id, bot, peer, xml, received";
+/// `max_age` of a replayed entry counts from its replay.
+const COLUMNS: &str = "seq, way, id, bot, peer, xml, coalesce(replayed, received)";
 
 pub(super) fn put(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
     let sql =
@@ -66,10 +67,24 @@ pub(super) fn state(
     state: i64,
     why: Option<&str>,
 ) -> rusqlite::Result<()> {
-    let sql = "UPDATE entry SET state = ?, why = ? WHERE seq = ?";
+    let sql = "UPDATE entry SET state = ?, why = ?, next = NULL WHERE seq = ?";
     connection
         .prepare_cached(sql)?
         .execute(params![state, why, seq])
+        .map(drop)
+}
+
+/// Stores a failed attempt, its reason, and the time of the next one.
+pub(super) fn attempted(
+    connection: &Connection,
+    seq: i64,
+    why: &str,
+    next: Option<i64>,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE entry SET attempts = attempts + 1, why = ?, next = ? WHERE seq = ?";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![why, next, seq])
         .map(drop)
 }
 

@@ -51,6 +51,11 @@ pub(super) enum Op {
         stored: oneshot::Sender<()>,
     },
     Done(i64),
+    Attempted {
+        seq: i64,
+        why: String,
+        next: Option<i64>,
+    },
     Dead(i64, String),
     Refused(i64, String),
     Waiting(i64),
@@ -201,6 +206,9 @@ impl Thread {
                 Some(Notify::Recorded(stored))
             }
             Op::Done(seq) => store::done(connection, seq).map(|()| None)?,
+            Op::Attempted { seq, why, next } => {
+                store::attempted(connection, seq, &why, next).map(|()| None)?
+            }
             Op::Dead(seq, why) => {
                 store::refused(connection, seq, Some(&why))?;
                 store::state(connection, seq, DEAD, Some(&why)).map(|()| None)?

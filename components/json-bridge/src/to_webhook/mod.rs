@@ -4,6 +4,7 @@
 //! Lanes run concurrently.
 
 mod complete;
+mod failures;
 mod reply;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,8 +20,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::complete::error_reply;
+use self::failures::Failures;
 pub(crate) use self::reply::{answer_of, replies_of};
-use crate::clock::age;
+use crate::clock::{age, now};
 use crate::labels::Labels;
 use crate::mapping;
 use crate::metrics::Metrics;
@@ -58,6 +60,7 @@ struct Target {
     hook: Webhook,
     permits: Semaphore,
     gone: AtomicBool,
+    failures: Failures,
 }
 
 impl Delivery {
@@ -79,6 +82,7 @@ impl Delivery {
                     hook,
                     permits,
                     gone,
+                    failures: Failures::default(),
                 },
             ))
         };
@@ -180,6 +184,9 @@ impl Delivery {
             match attempt.unwrap_or_else(panicked) {
                 Outcome::Taken(json) => {
                     self.metrics.delivered.add(1);
+                    if let Some(failed) = target.failures.recovered() {
+                        tracing::info!(bot = entry.bot, failed, "webhook accepted again");
+                    }
                     return self
                         .complete(queued, None, self.replies(&target.bot, entry, json))
                         .await;
@@ -199,17 +206,13 @@ impl Delivery {
                     let lived = lived.saturating_add(started.elapsed());
                     let left = self.max_age.saturating_sub(lived);
                     if left.is_zero() {
+                        self.warn_of_failure(target, entry, &why, None);
                         return self.give_up(queued, &why, error).await;
                     }
                     // The last attempt is made at the end of `max_age`, also if the webhook asks
                     // for a later time.
                     let pause = after.unwrap_or_default().max(jittered(wait)).min(left);
-                    tracing::info!(
-                        bot = entry.bot,
-                        id = entry.id,
-                        retry_in = format_args!("{}ms", pause.as_millis()),
-                        "delivery failed: {why}"
-                    );
+                    self.warn_of_failure(target, entry, &why, Some(pause));
                     tokio::time::sleep(pause).await;
                     wait = (wait * 2).min(MAX_BACKOFF);
                 }
@@ -229,6 +232,20 @@ impl Delivery {
             .await
     }
 
+    /// Logs a failed attempt, unless the same was logged within a minute, and stores it.
+    fn warn_of_failure(&self, target: &Target, entry: &Entry, why: &str, pause: Option<Duration>) {
+        if let Some(repeated) = target.failures.record(why) {
+            tracing::warn!(
+                bot = entry.bot,
+                url = target.hook.shown_url(),
+                repeated,
+                "delivery failed: {why}"
+            );
+        }
+        let next = pause.map(|pause| now().saturating_add_unsigned(millis(pause)));
+        self.mark(|outbox| outbox.attempted(entry.seq, why, next));
+    }
+
     fn disable(&self, target: &Target, bot: &str) {
         if !target.gone.swap(true, Ordering::Relaxed) {
             tracing::error!(bot, "webhook returned 410 Gone; disabled until restart");
@@ -244,7 +261,11 @@ impl Delivery {
         let hook = target.hook.clone().with_timeout(within);
         match tokio::time::timeout(within, target.permits.acquire()).await {
             Ok(_turn) if !target.gone.load(Ordering::Relaxed) => {
-                self.poster.post(&hook, &id, body).await
+                let outcome = self.poster.post(&hook, &id, body).await;
+                if matches!(outcome, Outcome::Gone) {
+                    self.disable(target, bot);
+                }
+                outcome
             }
             Ok(_) => Outcome::Gone,
             Err(_) => {
@@ -276,6 +297,10 @@ fn panicked() -> Outcome {
 /// Returns the name of a bot in the outbox: its localpart, or an empty string.
 pub(crate) fn key(bot: &Bot) -> String {
     bot.localpart.clone().unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns a random duration between half of `wait` and `wait`, to spread retries over time.

@@ -83,6 +83,18 @@ impl Webhook {
     }
 }
 
+impl Webhook {
+    /// Returns the URL for logs, without its query, which may hold a secret.
+    pub(crate) fn shown_url(&self) -> String {
+        let scheme = self.url.scheme_str().unwrap_or_default();
+        let authority = self
+            .url
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        format!("{scheme}://{authority}{}", self.url.path())
+    }
+}
+
 /// Returns the port of a URL, if it is not a valid one.
 ///
 /// `Uri` accepts any digits as a port, and then has none, so that requests would go to port 80.

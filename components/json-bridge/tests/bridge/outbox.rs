@@ -80,6 +80,7 @@ async fn dead_letters_can_be_listed_replayed_and_dropped_while_bridge_runs() {
     let dead = admin.list(10).unwrap();
     assert_eq!((&*dead[0].bot, &*dead[0].peer), ("bot", "alice@localhost"));
     assert!(dead[0].why.as_deref().unwrap().contains("503"), "{dead:?}");
+    assert_eq!((dead[0].attempts, dead[0].next_attempt), (2, None));
     assert_eq!(admin.drop(Some(dead[1].seq)).unwrap(), 1);
     assert_eq!(admin.replay(None).unwrap(), 1);
     // Two attempts for each message, the second at the end of `max_age`.
@@ -175,4 +176,30 @@ async fn slow_bot_does_not_delay_other_bots() {
     slow.release();
     slow.got(100).await;
     until(|| bridge.waiting() == 0).await;
+}
+
+#[tokio::test]
+async fn waiting_message_shows_reason_attempts_and_next_attempt() {
+    let folder = Folder::new("waiting");
+    let failed = crate::setup::Response::json(503, "").header("retry-after", "3600");
+    let (_hook, address) = Hook::start_with([failed]).await;
+    let settings = Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        outbox: Some(folder.file("outbox.db")),
+        max_age: Duration::from_secs(600),
+        ..Settings::default()
+    };
+    let (mounted, _bridge) = mounted(settings).await;
+    mounted
+        .user("alice@localhost/phone")
+        .send(MESSAGE)
+        .await
+        .unwrap();
+    let admin = Admin::open(&folder.file("outbox.db")).unwrap();
+    let listed = || admin.list(1).unwrap().pop();
+    until(|| listed().is_some_and(|entry| entry.attempts == 1)).await;
+    let entry = listed().unwrap();
+    let pause = entry.next_attempt.unwrap() - entry.received;
+    assert!((590_000..=601_000).contains(&pause), "{pause}");
+    assert!(!entry.dead && entry.why.unwrap().contains("503"));
 }

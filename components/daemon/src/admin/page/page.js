@@ -218,9 +218,10 @@ async function readLetters() {
   const button = (what, word, letter) =>
     make('button', { type: 'button', 'aria-label': `${word} number ${letter.seq}`, onclick: () => act(what, letter) }, word);
   table('letters', `${count(letters.length, 'message')} pending or given up`,
-    ['Number', 'State', 'Bot', 'Peer', 'Since', 'Reason', 'Stanza', 'Action'], letters.map((letter) => [
+    ['Number', 'State', 'Bot', 'Peer', 'Since', 'Failed attempts', 'Next attempt', 'Reason', 'Stanza', 'Action'], letters.map((letter) => [
       letter.seq, letter.dead ? 'given up' : 'waiting', `${letter.bot}@${letter.component}`, letter.peer,
-      moment(letter.received / 1000), letter.why || '–',
+      moment(letter.received / 1000), letter.attempts, letter.next_attempt ? moment(letter.next_attempt / 1000) : '–',
+      letter.why || '–',
       make('details', {}, make('summary', {}, 'show'), make('pre', {}, letter.xml)),
       letter.dead ? make('span', { class: 'row' }, button('replay', 'Replay', letter), button('drop', 'Drop', letter)) : '–',
     ]), 'no undelivered messages');
