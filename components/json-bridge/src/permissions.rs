@@ -5,7 +5,7 @@
 use std::fmt;
 
 use campanile::jid::{BareJid, Jid};
-use campanile::stanza::Stanza;
+use campanile::stanza::{Kind, Stanza};
 
 use crate::settings::{Bot, Grant};
 
@@ -27,6 +27,8 @@ pub(crate) enum Denied {
     To(String),
     /// The stanza has no `to` address.
     MissingTo,
+    /// The stanza is a message without content.
+    Empty,
 }
 
 impl Permissions {
@@ -77,8 +79,16 @@ impl Permissions {
         if !self.to.covers(&to, self.domain.domain().as_str()) {
             return Err(Denied::To(to.to_string()));
         }
+        if is_empty(&stanza) {
+            return Err(Denied::Empty);
+        }
         Ok(stanza.with_from(from).with_to(to))
     }
+}
+
+/// Returns `true` for a message without content, which no client shows.
+pub(crate) fn is_empty(stanza: &Stanza) -> bool {
+    matches!(stanza.kind(), Kind::Message(_)) && stanza.children().is_empty()
 }
 
 impl Denied {
@@ -87,6 +97,7 @@ impl Denied {
         match self {
             Self::From(_) => "from",
             Self::To(_) | Self::MissingTo => "to",
+            Self::Empty => "body",
         }
     }
 }
@@ -95,8 +106,15 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::From(jid) => write!(f, "not permitted to send as {jid}"),
+            // A domain is usually a localpart, written without its domain.
+            Self::To(jid) if !jid.contains(['@', '/']) => write!(
+                f,
+                "not permitted to send to the domain {jid}: write a user as \
+                {jid}@example.org, or extend `to` in the configuration"
+            ),
             Self::To(jid) => write!(f, "not permitted to send to {jid}"),
             Self::MissingTo => f.write_str("required"),
+            Self::Empty => f.write_str("the message has no content: add a `body` or another key"),
         }
     }
 }

@@ -34,6 +34,12 @@ pub(super) async fn read(request: Request, kind: &str) -> Result<ParsedRequest, 
     let text =
         std::str::from_utf8(&bytes).map_err(|_| Problem::new(400, "the body is not UTF-8"))?;
     let text = without_bom(text);
+    if format == Format::Form && text.trim_start().starts_with('{') {
+        // curl labels every body as a form.
+        let why = "the body is JSON, but its content type says it is a form: send the header \
+            `Content-Type: application/json`";
+        return Err(Problem::new(415, why));
+    }
     let stanza = match format {
         Format::Json => mapping::from_json_as(text, kind)?,
         Format::Xml => mapping::from_xml(text)?,
@@ -84,6 +90,10 @@ impl Format {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
+        if given.trim().is_empty() {
+            let why = "missing content type: send the header `Content-Type: application/json`";
+            return Err(Problem::new(415, why));
+        }
         match (
             given
                 .split(';')

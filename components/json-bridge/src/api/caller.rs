@@ -98,10 +98,9 @@ impl Caller {
     /// Fills in a missing `from` and checks both addresses against the client's permissions.
     pub(super) fn address(&self, stanza: Stanza) -> Result<Stanza, Problem> {
         self.permissions.address(stanza).map_err(|denied| {
-            let status = if denied == Denied::MissingTo {
-                422
-            } else {
-                403
+            let status = match denied {
+                Denied::MissingTo | Denied::Empty => 422,
+                Denied::From(_) | Denied::To(_) => 403,
             };
             Problem::new(status, denied.to_string()).field(denied.field())
         })

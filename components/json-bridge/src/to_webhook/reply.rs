@@ -5,6 +5,7 @@ use campanile::reply::Reply;
 use campanile::stanza::{Kind, MessageType, Stanza};
 
 use crate::mapping::{self, Fault};
+use crate::permissions::is_empty;
 use crate::settings::Bot;
 
 /// Parses the response to a message into stanzas.
@@ -44,6 +45,9 @@ fn addressed(stanza: Stanza, request: &Stanza, bot: &Bot) -> Result<Stanza, Faul
             "kind",
             "a response can send only messages and presence; send iq requests by POST /v1/iq",
         ));
+    }
+    if is_empty(&stanza) {
+        return Err(Fault::field("body", "the message has no content"));
     }
     let (Some(own), Some(peer)) = (request.to(), request.from()) else {
         return Err(Fault::field("", "the message has no `from` or no `to`"));

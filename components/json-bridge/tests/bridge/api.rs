@@ -607,3 +607,44 @@ async fn read_three(settings: &Settings, query: &str, headers: &str) -> (i64, St
         .next_back();
     (last.unwrap().parse().unwrap(), answer.body)
 }
+
+#[tokio::test]
+async fn common_mistakes_are_explained() {
+    let side = side("mistakes").await;
+    let post = |kind: &str, body: &'static str| {
+        let kind = if kind.is_empty() {
+            String::new()
+        } else {
+            format!("\nContent-Type: {kind}")
+        };
+        let head = format!("POST /v1/messages\nAuthorization: Bearer bot-token{kind}");
+        let address = side.address;
+        async move { ask(address, &head, body).await }
+    };
+    let json = r#"{"to":"alice@localhost","body":"x"}"#;
+    for (kind, body, status, words) in [
+        ("", json, 415, "missing content type"),
+        (
+            "application/x-www-form-urlencoded",
+            json,
+            415,
+            "Content-Type: application/json",
+        ),
+        (
+            "application/json",
+            r#"{"to":"alice","body":"x"}"#,
+            403,
+            "alice@example.org",
+        ),
+        (
+            "application/json",
+            r#"{"to":"alice@localhost"}"#,
+            422,
+            "no content",
+        ),
+    ] {
+        let answer = post(kind, body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.body.contains(words), "{answer:?}");
+    }
+}
