@@ -111,6 +111,11 @@ const ONE: &[(&str, &str)] = &[
         \"https://bots.example.org/hook\"",
     ),
     (
+        component!("[component.json_bridge]\nwebhook={url='https://x',ca_file='/none.pem'}"),
+        "6:34: cannot read /none.pem: No such file or directory (os error 2)\n    help: name a PEM \
+        file of trusted certificates; paths are relative to this file's folder",
+    ),
+    (
         component!("[component.json_bridge]\nwebhook={url='http://x',secret='hunter2'}"),
         "6:32: this is not a webhook secret: `whsec_` and the base64 of 24 to 64 bytes\n    help: \
         make one for both sides: echo \"whsec_$(openssl rand -base64 32)\"",

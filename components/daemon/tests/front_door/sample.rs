@@ -27,7 +27,7 @@ fn prepare(folder: &Folder, configuration: &str) {
     }
     folder.write("etc/admin.token", "0123456789abcdef\n");
     folder.write("etc/echo.png", "GIF89a");
-    folder.write("etc/ca.pem", "-----BEGIN CERTIFICATE-----\n");
+    folder.write("etc/ca.pem", include_str!("ca.pem"));
 }
 
 #[test]

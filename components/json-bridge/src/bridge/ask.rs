@@ -34,9 +34,14 @@ impl Bridge {
                 _ => running.delivery.ask(&key, body, within).await,
             };
             answer.send(match outcome {
-                Outcome::Taken(None) => Reply::Empty,
-                Outcome::Taken(Some(json)) => {
-                    to_webhook::answer_of(&stanza, &json).unwrap_or_else(|why| {
+                Outcome::Taken(answer) => {
+                    let reply = answer.json().and_then(|json| match json {
+                        Some(json) => {
+                            to_webhook::answer_of(&stanza, &json).map_err(|fault| fault.to_string())
+                        }
+                        None => Ok(Reply::Empty),
+                    });
+                    reply.unwrap_or_else(|why| {
                         running.delivery.metrics.bad_answers.add(1);
                         tracing::warn!(bot = key, "response of the bot to an iq rejected: {why}");
                         Reply::Error(Condition::InternalServerError.into())

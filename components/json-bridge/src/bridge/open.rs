@@ -25,7 +25,7 @@ impl Bridge {
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Running>, BoxError> {
         let settings = self.settings.clone();
-        let poster = Poster::new()?;
+        let poster = Poster::new(settings.bots.iter().filter_map(|bot| bot.webhook.as_ref()))?;
         let metrics = Arc::clone(&self.metrics);
         let keep = if settings.api.is_some() {
             settings.keep_events

@@ -23,7 +23,7 @@ use crate::permissions::Permissions;
 use crate::settings::{Bot, Login, Nats};
 use crate::supervise::catch;
 use crate::to_webhook::{self, Delivery};
-use crate::webhook::Outcome;
+use crate::webhook::{Answer, Outcome};
 
 /// Timeout for the broker at the start of the component. After that the component starts anyway,
 /// and senders get `resource-constraint` until the broker is reachable.
@@ -147,8 +147,8 @@ impl Broker {
             .payload(body)
             .timeout(Some(within));
         match self.client.send_request(self.names.iq(bot), request).await {
-            Ok(answer) if answer.payload.trim_ascii().is_empty() => Outcome::Taken(None),
-            Ok(answer) => Outcome::Taken(Some(answer.payload)),
+            Ok(answer) if answer.payload.trim_ascii().is_empty() => Outcome::Taken(Answer::Empty),
+            Ok(answer) => Outcome::Taken(Answer::Json(answer.payload)),
             Err(error) if error.kind() == RequestErrorKind::NoResponders => {
                 Outcome::Refused(Condition::ServiceUnavailable.into())
             }

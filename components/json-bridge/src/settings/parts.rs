@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use campanile::jid::BareJid;
-use campanile::settings::{self, invalid, required, text};
+use campanile::settings::{self, FilePath, invalid, required, text};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Api, Grant};
 use crate::secret::Secret;
-use crate::webhook::Webhook;
+use crate::webhook::{Webhook, check_certificates};
 
 /// Shortest token of the HTTP API, in bytes; a shorter one could be guessed.
 const SHORTEST_TOKEN: usize = 16;
@@ -40,6 +41,26 @@ pub(super) struct WebhookTable {
         schemars(schema_with = "settings::schema::duration")
     )]
     timeout: Option<Duration>,
+    /// A PEM file of certificates that are trusted besides those of the system.
+    ca_file: Option<CaFile>,
+}
+
+/// A file of trusted certificates that can be read.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline))]
+struct CaFile(#[cfg_attr(feature = "schema", schemars(with = "FilePath"))] PathBuf);
+
+impl<'de> Deserialize<'de> for CaFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path: PathBuf = FilePath::deserialize(deserializer)?.into();
+        check_certificates(&path).map_err(|cause| {
+            invalid(
+                cause,
+                "name a PEM file of trusted certificates; paths are relative to this file's folder",
+            )
+        })?;
+        Ok(Self(path))
+    }
 }
 
 /// A valid URL of a webhook.
@@ -67,8 +88,12 @@ impl TryFrom<WebhookTable> for Webhook {
     fn try_from(table: WebhookTable) -> Result<Self, String> {
         let secrets = [table.secret, table.old_secret];
         let webhook = Self::new(&table.url.0, secrets.into_iter().flatten())?;
-        Ok(match table.timeout {
+        let webhook = match table.timeout {
             Some(timeout) => webhook.with_timeout(timeout),
+            None => webhook,
+        };
+        Ok(match table.ca_file {
+            Some(CaFile(path)) => webhook.with_ca_file(path),
             None => webhook,
         })
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use campanile::error::StanzaError;
 use campanile::reply::{Reply, permits_reply};
 use campanile::stanza::{Kind, MessageType, Stanza};
@@ -17,14 +16,29 @@ use crate::outbox::{Direction, Entry, ExternalAck, QueuedEvent};
 use crate::settings::Bot;
 use crate::supervise::catch;
 use crate::to_server::{SendOutcome, ToServer};
+use crate::webhook::Answer;
 
 /// Time for which the next message of a lane waits for the server to confirm the previous reply.
 const CONFIRM_WAIT: Duration = Duration::from_secs(5);
 
 impl Delivery {
     /// Returns the stanzas that a webhook's response sends.
-    pub(super) fn replies(&self, bot: &Bot, entry: &Entry, json: Option<Bytes>) -> Vec<Stanza> {
-        let (Some(json), Ok(stanza)) = (json, mapping::from_xml(&entry.xml)) else {
+    pub(super) fn replies(&self, bot: &Bot, entry: &Entry, answer: Answer) -> Vec<Stanza> {
+        let ignored = |why: &str| {
+            self.metrics.bad_answers.add(1);
+            tracing::warn!(
+                bot = entry.bot,
+                id = entry.id,
+                "webhook response ignored, it is not a valid reply: {why}"
+            );
+            Vec::new()
+        };
+        let json = match answer.json() {
+            Ok(Some(json)) => json,
+            Ok(None) => return Vec::new(),
+            Err(why) => return ignored(&why),
+        };
+        let Ok(stanza) = mapping::from_xml(&entry.xml) else {
             return Vec::new();
         };
         if !permits_reply(&stanza) || is_own_reflection(&stanza) {
@@ -38,15 +52,7 @@ impl Delivery {
             );
             return Vec::new();
         }
-        replies_of(&stanza, bot, &json).unwrap_or_else(|why| {
-            self.metrics.bad_answers.add(1);
-            tracing::warn!(
-                bot = entry.bot,
-                id = entry.id,
-                "webhook response ignored, it is not a valid reply: {why}"
-            );
-            Vec::new()
-        })
+        replies_of(&stanza, bot, &json).unwrap_or_else(|why| ignored(&why.to_string()))
     }
 
     /// Completes a message, or gives it up if `dead` has a reason, and sends the resulting stanzas.

@@ -182,13 +182,13 @@ impl Delivery {
             // A panic in an attempt counts as a failed attempt.
             let attempt = catch("delivery", &self.metrics, self.attempt(target, queued)).await;
             match attempt.unwrap_or_else(panicked) {
-                Outcome::Taken(json) => {
+                Outcome::Taken(answer) => {
                     self.metrics.delivered.add(1);
                     if let Some(failed) = target.failures.recovered() {
                         tracing::info!(bot = entry.bot, failed, "webhook accepted again");
                     }
                     return self
-                        .complete(queued, None, self.replies(&target.bot, entry, json))
+                        .complete(queued, None, self.replies(&target.bot, entry, answer))
                         .await;
                 }
                 Outcome::Refused(error) => {

@@ -7,12 +7,13 @@ mod post;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::Uri;
 
-pub(crate) use self::outcome::Outcome;
-pub(crate) use self::outcome::unreachable;
+pub(crate) use self::connect::check_certificates;
+pub(crate) use self::outcome::{Answer, Outcome, unreachable};
 pub(crate) use self::post::Poster;
 use crate::secret::Secret;
 
@@ -23,6 +24,7 @@ pub struct Webhook {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) guarded: bool,
     pub(crate) timeout: Duration,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl Webhook {
@@ -65,6 +67,7 @@ impl Webhook {
             secrets,
             guarded: false,
             timeout: Duration::from_secs(20),
+            ca_file: None,
         })
     }
 
@@ -72,6 +75,16 @@ impl Webhook {
     #[must_use]
     pub fn guarded(mut self) -> Self {
         self.guarded = true;
+        self
+    }
+
+    /// Trusts the certificates of a PEM file, in addition to those of the system.
+    ///
+    /// Use it for a webhook with a certificate of your own CA. The file is read when the component
+    /// starts.
+    #[must_use]
+    pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
         self
     }
 

@@ -6,11 +6,36 @@ use bytes::Bytes;
 use campanile::error::{Condition, ErrorType, StanzaError};
 use hyper::StatusCode;
 
+/// The response body of a webhook that accepted a stanza.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// No JSON.
+    Empty,
+    Json(Bytes),
+    /// JSON under this content type, which does not say so. It is not used, because a page may
+    /// contain what others have written.
+    Mislabeled(String),
+}
+
+impl Answer {
+    /// Returns the JSON, or an error that tells how to label it.
+    pub(crate) fn json(self) -> Result<Option<Bytes>, String> {
+        match self {
+            Self::Empty => Ok(None),
+            Self::Json(json) => Ok(Some(json)),
+            Self::Mislabeled(kind) => Err(format!(
+                "the response is JSON, but its content type is {kind:?}; send `Content-Type: \
+                application/json`"
+            )),
+        }
+    }
+}
+
 /// The outcome of one attempt.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The webhook accepted the stanza. Holds the response body if that is JSON.
-    Taken(Option<Bytes>),
+    /// The webhook accepted the stanza, with this response.
+    Taken(Answer),
     /// The webhook rejected the stanza permanently. The sender gets this error.
     Refused(StanzaError),
     /// The webhook returned 410 Gone and is disabled.
@@ -27,13 +52,9 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// Maps a status to the outcome for a message. An IQ has one attempt, so it treats a retry as
     /// an error.
-    pub(super) fn of(
-        status: StatusCode,
-        retry_after: Option<Duration>,
-        json: Option<Bytes>,
-    ) -> Self {
+    pub(super) fn of(status: StatusCode, retry_after: Option<Duration>, answer: Answer) -> Self {
         match status.as_u16() {
-            200..=299 => Self::Taken(json),
+            200..=299 => Self::Taken(answer),
             410 => Self::Gone,
             408 | 425 | 429 => Self::retry(status, retry_after),
             400..=499 => Self::Refused(error(status)),
@@ -102,9 +123,9 @@ mod tests {
     #[test]
     fn statuses_map_to_delivery_outcomes() {
         for status in (100..600).filter_map(|code| StatusCode::from_u16(code).ok()) {
-            let outcome = Outcome::of(status, None, None);
+            let outcome = Outcome::of(status, None, Answer::Empty);
             match status.as_u16() {
-                200..=299 => assert!(matches!(outcome, Outcome::Taken(None)), "{status}"),
+                200..=299 => assert!(matches!(outcome, Outcome::Taken(Answer::Empty)), "{status}"),
                 410 => assert!(matches!(outcome, Outcome::Gone)),
                 408 | 425 | 429 | 100..=199 | 300..=399 | 500.. => {
                     assert!(matches!(outcome, Outcome::Retry { .. }), "{status}");

@@ -1,22 +1,28 @@
 //! A single delivery attempt.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use campanile::error::BoxError;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde_json::value::RawValue;
 
 use super::connect::{Connector, connector, tls};
-use super::{Outcome, Webhook, unreachable};
+use super::{Answer, Outcome, Webhook, unreachable};
 use crate::clock::now;
+use crate::mapping::without_bom;
 
 /// Maximum size of a response body.
 const MAX_ANSWER: usize = 512 * 1024;
+/// Maximum number of header lines of a response. The default of hyper, 100, fails the attempt.
+const MAX_HEADERS: usize = 1024;
 /// Idle timeout of pooled connections. It is shorter than that of most servers, because a request
 /// on a connection that the server has just closed is a wasted attempt.
 const IDLE: Duration = Duration::from_secs(4);
@@ -28,6 +34,8 @@ type Http = Client<Connector, Full<Bytes>>;
 pub(crate) struct Poster {
     trusted: Http,
     guarded: Http,
+    /// Clients that trust the certificates of a file in addition to those of the system.
+    by_ca: HashMap<PathBuf, Http>,
 }
 
 impl std::fmt::Debug for Poster {
@@ -37,18 +45,30 @@ impl std::fmt::Debug for Poster {
 }
 
 impl Poster {
-    pub(crate) fn new() -> Result<Self, BoxError> {
-        let tls = tls()?;
-        let client = |guarded| {
+    /// Creates a client for these webhooks.
+    ///
+    /// # Errors
+    /// Returns an error if a file of certificates cannot be read.
+    pub(crate) fn new<'w>(webhooks: impl Iterator<Item = &'w Webhook>) -> Result<Self, BoxError> {
+        let system = tls(None)?;
+        let client = |tls, guarded| {
             Client::builder(TokioExecutor::new())
                 .pool_idle_timeout(IDLE)
                 .pool_timer(TokioTimer::new())
                 .pool_max_idle_per_host(64)
-                .build(connector(Arc::clone(&tls), guarded))
+                .http1_max_headers(MAX_HEADERS)
+                .build(connector(tls, guarded))
         };
+        let mut by_ca = HashMap::new();
+        for (path, guarded) in
+            webhooks.filter_map(|hook| Some((hook.ca_file.as_ref()?, hook.guarded)))
+        {
+            by_ca.insert(path.clone(), client(tls(Some(path))?, guarded));
+        }
         Ok(Self {
-            trusted: client(false),
-            guarded: client(true),
+            trusted: client(Arc::clone(&system), false),
+            guarded: client(system, true),
+            by_ca,
         })
     }
 
@@ -58,18 +78,19 @@ impl Poster {
             Ok(request) => request,
             Err(error) => return unreachable(error.to_string()),
         };
-        let client = if hook.guarded {
+        let of_ca = hook.ca_file.as_ref().and_then(|path| self.by_ca.get(path));
+        let client = of_ca.unwrap_or(if hook.guarded {
             &self.guarded
         } else {
             &self.trusted
-        };
+        });
         let attempt = async {
             let response = client.request(request).await.map_err(BoxError::from)?;
             read(response).await
         };
         match tokio::time::timeout(hook.timeout, attempt).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => unreachable(chain(&*error)),
+            Ok(Err(error)) => unreachable(explain(&*error)),
             Err(_) => unreachable(format!(
                 "no response within {} s",
                 hook.timeout.as_secs_f32()
@@ -107,16 +128,31 @@ fn request(
 
 async fn read(response: Response<hyper::body::Incoming>) -> Result<Outcome, BoxError> {
     let (head, body) = response.into_parts();
-    let is_json = head
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(is_json);
     // The body is always read to its end, so that the connection can be reused.
     let bytes = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
-    let blank = bytes.iter().all(u8::is_ascii_whitespace);
-    let json = (is_json && !blank).then_some(bytes);
-    Ok(Outcome::of(head.status, retry_after(&head.headers), json))
+    let answer = answer_of(&head.headers, bytes);
+    Ok(Outcome::of(head.status, retry_after(&head.headers), answer))
+}
+
+/// Interprets a response body by its content type.
+fn answer_of(headers: &HeaderMap, body: Bytes) -> Answer {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = String::from_utf8_lossy(kind.unwrap_or_default());
+    let text = String::from_utf8_lossy(&body);
+    let text = without_bom(&text).trim();
+    if text.is_empty() {
+        return Answer::Empty;
+    }
+    if is_json(&kind) {
+        return Answer::Json(body);
+    }
+    let is_content =
+        text.starts_with(['{', '[']) && serde_json::from_str::<&RawValue>(text).is_ok();
+    if is_content {
+        Answer::Mislabeled(kind.into_owned())
+    } else {
+        Answer::Empty
+    }
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -139,4 +175,43 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Returns the reason of a failed attempt, and for TLS errors the remedy.
+fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut causes = std::iter::successors(Some(error), |cause| cause.source());
+    causes
+        .find_map(tls_error)
+        .map_or_else(|| chain(error), str::to_owned)
+}
+
+/// Returns the error of rustls inside I/O errors, which do not give it as their source.
+fn rustls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(error) => rustls_error(error.get_ref()?),
+        None => error.downcast_ref(),
+    }
+}
+
+/// Returns the words for a TLS error.
+fn tls_error(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use rustls::{CertificateError as Invalid, Error, InvalidMessage};
+    Some(match rustls_error(error)? {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "the webhook does not speak TLS on this port; write http:// or its TLS port"
+        }
+        Error::InvalidCertificate(Invalid::UnknownIssuer) => {
+            "the webhook's certificate is not from a trusted CA; name its CA with `ca_file`"
+        }
+        Error::InvalidCertificate(
+            Invalid::NotValidForName | Invalid::NotValidForNameContext { .. },
+        ) => "the webhook's certificate is for another host name than that of the URL",
+        Error::InvalidCertificate(Invalid::Expired | Invalid::ExpiredContext { .. }) => {
+            "the webhook's certificate has expired; renew it"
+        }
+        Error::InvalidCertificate(Invalid::NotValidYet | Invalid::NotValidYetContext { .. }) => {
+            "the webhook's certificate is not valid yet; check the clocks of both machines"
+        }
+        _ => return None,
+    })
 }

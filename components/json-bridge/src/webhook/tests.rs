@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use super::connect::{interleaved, race};
 use super::{Outcome, Poster, Webhook};
 
 /// Hosts of a URL that lead to this machine or to a private network without a lookup in DNS.
@@ -40,7 +41,7 @@ async fn failure(poster: &Poster, hook: &Webhook) -> String {
 
 #[tokio::test]
 async fn private_address_in_url_of_guarded_webhook_is_refused() {
-    let poster = Poster::new().unwrap();
+    let poster = Poster::new(std::iter::empty()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let http = PRIVATE.into_iter().chain(LOOPBACK);
@@ -61,7 +62,7 @@ async fn private_address_in_url_of_guarded_webhook_is_refused() {
 
 #[tokio::test]
 async fn redirect_is_not_followed() {
-    let poster = Poster::new().unwrap();
+    let poster = Poster::new(std::iter::empty()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -88,7 +89,7 @@ async fn redirect_is_not_followed() {
 
 #[tokio::test]
 async fn connection_errors_name_their_cause() {
-    let poster = Poster::new().unwrap();
+    let poster = Poster::new(std::iter::empty()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -100,7 +101,7 @@ async fn connection_errors_name_their_cause() {
     });
     assert_eq!(
         failure(&poster, &webhook(&format!("https://{address}/hook"))).await,
-        "client error (Connect): received corrupt message of type InvalidContentType"
+        "the webhook does not speak TLS on this port; write http:// or its TLS port"
     );
     server.await.unwrap();
     // The listener is closed.
@@ -113,7 +114,7 @@ async fn connection_errors_name_their_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn stalled_tls_handshake_times_out() {
-    let poster = Poster::new().unwrap();
+    let poster = Poster::new(std::iter::empty()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let start = Instant::now();
@@ -139,4 +140,50 @@ fn url_with_invalid_port_is_refused() {
     ] {
         webhook(good);
     }
+}
+
+#[test]
+fn addresses_of_both_families_are_tried_in_turn() {
+    let all = ["[2001:db8::1]:1", "[2001:db8::2]:1", "192.0.2.1:1"].map(|a| a.parse().unwrap());
+    let ordered = interleaved(all.into_iter());
+    assert_eq!(ordered, [all[0], all[2], all[1]]);
+}
+
+#[tokio::test]
+async fn address_that_does_not_answer_delays_the_next_by_a_moment() {
+    // Linux drops connection requests while the backlog is full.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let silent = full.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(Ok(stream)) = tokio::time::timeout(
+        Duration::from_millis(200),
+        tokio::net::TcpStream::connect(silent),
+    )
+    .await
+    {
+        held.push(stream);
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let good = listener.local_addr().unwrap();
+    let start = Instant::now();
+    let stream = race(vec![silent, good], false).await.unwrap();
+    assert_eq!(stream.peer_addr().unwrap(), good);
+    assert!(start.elapsed() < Duration::from_secs(4));
+    // A refused address does not delay the next at all, and the guard holds for each.
+    drop(full);
+    assert_eq!(
+        race(vec![silent, good], false)
+            .await
+            .unwrap()
+            .peer_addr()
+            .unwrap(),
+        good
+    );
+    let refused = race(vec![silent, good], true)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("private address refused"), "{refused}");
 }

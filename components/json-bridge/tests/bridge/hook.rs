@@ -370,3 +370,85 @@ async fn message_is_given_up_when_an_attempt_after_max_age_fails() {
     // At once, after up to 1 s, after up to 2 s more, and at the end.
     assert!((3..=4).contains(&hook.count()), "{}", hook.count());
 }
+
+#[tokio::test]
+async fn json_with_another_content_type_is_ignored_and_counted() {
+    let answers = [
+        Response::json(200, r#"{"body":"lost"}"#).header("content-type", "text/html"),
+        Response::json(200, "OK").header("content-type", "text/plain"),
+        Response::json(200, "{}"),
+        Response::json(200, "\u{FEFF}{\"body\":\"end\"}"),
+    ];
+    let (_hook, address) = Hook::start_with(answers).await;
+    let (mounted, bridge) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
+    let alice = mounted.user("alice@localhost/phone");
+    for id in ["1", "2", "3", "4"] {
+        alice
+            .send(message(id, "<body>x</body>").as_str())
+            .await
+            .unwrap();
+    }
+    let reply = alice.recv().await.unwrap().to_xml();
+    assert!(reply.contains("<body>end</body>"), "{reply}");
+    // The page, and the message without content.
+    assert_eq!(bridge.snapshot().bad_answers, 2);
+}
+
+#[tokio::test]
+async fn response_with_many_headers_is_read() {
+    let many = (0..500).fold(Response::json(200, r#"{"body":"hi"}"#), |mut answer, n| {
+        answer.headers.push(("x-trace", n.to_string()));
+        answer
+    });
+    let (hook, address) = Hook::start_with([many]).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
+    let alice = mounted.user("alice@localhost/phone");
+    alice
+        .send(message("1", "<body>x</body>").as_str())
+        .await
+        .unwrap();
+    assert!(
+        alice
+            .recv()
+            .await
+            .unwrap()
+            .to_xml()
+            .contains("<body>hi</body>")
+    );
+    assert_eq!(hook.count(), 1);
+}
+
+#[tokio::test]
+async fn webhook_returning_410_to_an_iq_is_disabled() {
+    let (hook, address) = Hook::start(&[(410, "")]).await;
+    let (mounted, _) = mounted(Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        ..Settings::default()
+    })
+    .await;
+    let alice = mounted.user("alice@localhost/phone");
+    let ask = "<iq type='get' to='bot@bridge.localhost'><q xmlns='urn:example:q'/></iq>";
+    let answer = alice.request(ask).await.unwrap();
+    assert_eq!(
+        StanzaError::from_stanza(&answer).condition(),
+        Condition::Gone
+    );
+    alice
+        .send(message("1", "<body>x</body>").as_str())
+        .await
+        .unwrap();
+    let error = alice.recv().await.unwrap();
+    assert_eq!(
+        StanzaError::from_stanza(&error).condition(),
+        Condition::Gone
+    );
+    assert_eq!(hook.count(), 1);
+}
