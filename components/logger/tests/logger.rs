@@ -203,6 +203,52 @@ async fn receipt_confirms_storage_and_query_returns_message() {
 }
 
 #[tokio::test]
+async fn replaced_file_stops_receipts_until_it_is_back() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    log(&alice, "m1", "<body>first</body>").await;
+    let backup = folder.0.join("backup.db");
+    std::fs::copy(folder.0.join("logger.db"), &backup).unwrap();
+    let message = format!(
+        "<message type='chat' id='m2' to='{LOGGER}'><body>lost?</body><request \
+        xmlns='urn:xmpp:receipts'/></message>"
+    );
+    let refused = async || {
+        alice.send(message.as_str()).await.unwrap();
+        let reply = alice.recv().await.unwrap();
+        assert!(reply.kind().is_error(), "{reply:?}");
+        campanile::error::StanzaError::from_stanza(&reply)
+            .condition()
+            .to_string()
+    };
+    for file in ["logger.db", "logger.db-wal"] {
+        let file = folder.0.join(file);
+        let aside = folder.0.join("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        assert_eq!(
+            refused().await,
+            "resource-constraint",
+            "{file:?} is missing"
+        );
+        std::fs::copy(&backup, &file).unwrap();
+        assert_eq!(
+            refused().await,
+            "resource-constraint",
+            "{file:?} is another file"
+        );
+        assert_eq!(
+            condition(ask(&alice, LOGGER, "").await),
+            "resource-constraint"
+        );
+        std::fs::rename(&aside, &file).unwrap();
+    }
+    log(&alice, "m3", "<body>third</body>").await;
+    let all = ask(&alice, LOGGER, "").await.unwrap();
+    assert_eq!(all.bodies(), ["first", "third"]);
+}
+
+#[tokio::test]
 async fn stanza_that_servers_reject_is_stored_but_not_forwarded() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;

@@ -1,6 +1,6 @@
 //! Persistent stores for Campanile components, in SQLite and PostgreSQL.
 //!
-//! Each backend is a Cargo feature; none is enabled by default.
+//! Each backend is a Cargo feature; none is enabled by default. `FailureLog` needs neither.
 //!
 //! | feature | type | stores |
 //! |---|---|---|
@@ -9,12 +9,14 @@
 //! | `postgres` | `command::PostgresSessions` | sessions of ad-hoc commands of several processes |
 //! | `postgres` | `postgres::Database` | connections for a store of your own |
 //! | `sqlite` | `StoreAddress` | the address of a store in a configuration file |
+//! | `sqlite` | `sqlite::DatabaseFile` | the private file of a database, guarded against replacement |
 //! | both | `sqlite::Schema`, `postgres::Schema` | versions and migrations of a store's tables |
 
 #[cfg(feature = "sqlite")]
 mod address;
 #[cfg(feature = "postgres")]
 pub mod command;
+mod failure_log;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -26,5 +28,6 @@ mod version;
 
 #[cfg(feature = "sqlite")]
 pub use self::address::StoreAddress;
+pub use self::failure_log::FailureLog;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::version::VersionError;

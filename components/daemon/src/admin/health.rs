@@ -5,16 +5,20 @@ use std::fmt::Write;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use campanile_storage::sqlite::replaced_files;
+
 use super::State;
 use super::access::Figures;
 use super::problem::typed;
+use crate::escape::Escaped;
 
 /// Succeeds while the process responds. Nothing else is a reason to restart it.
 pub(super) async fn live() -> Response {
     typed("text/plain; charset=utf-8", "alive\n")
 }
 
-/// Succeeds while every component is mounted and a recent ping through its server has returned.
+/// Succeeds while every component is mounted, a recent ping through its server has returned, and
+/// the files of all databases are in place.
 ///
 /// Clients that may see the status also get the state of each component.
 pub(super) async fn ready(
@@ -37,6 +41,9 @@ pub(super) async fn ready(
                 "NOT READY"
             };
             let _ = writeln!(text, "{}: {word}", handle.jid);
+        }
+        for replaced in replaced_files() {
+            let _ = writeln!(text, "{}: NOT READY", Escaped(&replaced.to_string()));
         }
     }
     let status = if ready {

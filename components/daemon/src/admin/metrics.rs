@@ -8,6 +8,7 @@ use campanile::layer::Outcome;
 use campanile::limits::Limits;
 use campanile::metrics::{Counters, Gauges, Requests};
 use campanile::stanza::Kind;
+use campanile_storage::sqlite::replaced_files;
 
 use super::access::Figures;
 use super::problem::typed;
@@ -65,6 +66,9 @@ fn own(text: &mut Text, shared: &Shared) {
     let name = "campanile_config_last_reload_successful";
     let help = "1 unless the last reload was refused";
     text.gauge(name, help, &[], flag(!shared.reloads.was_refused()));
+    let help = "Databases whose files were removed or replaced while in use";
+    let replaced = replaced_files().len();
+    text.size("campanile_database_files_replaced", help, &[], replaced);
     let Some(log) = log::log() else { return };
     let (errors, warnings) = log.recent().counts();
     for (level, count) in [("error", errors), ("warn", warnings)] {

@@ -7,6 +7,7 @@ use campanile::component::{Component, MetricsHandle, ReloadHandle, Status};
 use campanile::error::BoxError;
 use campanile::jid::BareJid;
 use campanile::layer::MetricsLayer;
+use campanile_storage::sqlite::replaced_files;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
@@ -68,11 +69,13 @@ impl Registry {
             .find(|handle| handle.jid.as_str() == jid)
     }
 
-    /// Returns `true` if every component is ready, then the number of ready ones and the total.
+    /// Returns `true` if every component is ready and can store, then the number of ready ones and
+    /// the total.
     pub(crate) fn readiness(&self) -> (bool, usize, usize) {
         let handles = self.handles();
         let ready = handles.iter().filter(|handle| handle.is_ready()).count();
-        (ready == handles.len(), ready, handles.len())
+        let stores = replaced_files().is_empty();
+        (stores && ready == handles.len(), ready, handles.len())
     }
 
     pub(super) fn set(&self, handles: Vec<Arc<ComponentHandle>>) {

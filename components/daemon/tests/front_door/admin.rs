@@ -99,6 +99,44 @@ fn readyz_succeeds_once_stanzas_reach_every_component() {
 }
 
 #[test]
+fn readyz_fails_while_a_database_file_is_missing() {
+    let (address, _events) = server::start(&[server::Answer::Route]);
+    let configuration = table()
+        + &format!(
+            "[[component]]\njid = 'logger.example.org'\naddress = '{address}'\nsecret = \
+            'hunter2'\n[component.logger]\nstore = 'sqlite:logger.db'\n"
+        );
+    let (mut running, admin) = start(&configuration);
+    until(admin, "/readyz", |answer| answer.status == 200);
+    let file = running.folder().join("logger.db");
+    let aside = running.folder().join("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    let failed = http::with_token(admin, "/readyz");
+    assert_eq!(failed.status, 503);
+    assert!(
+        failed
+            .body
+            .contains("logger.db was removed or replaced while in use: NOT READY"),
+        "{}",
+        failed.body
+    );
+    let logged = running.says("database file replaced; nothing is stored");
+    assert!(
+        logged["help"]
+            .as_str()
+            .is_some_and(|help| help.starts_with("move the original file back")),
+        "{logged}"
+    );
+    let metrics = http::with_token(admin, "/metrics").body;
+    assert!(
+        metrics.contains("\ncampanile_database_files_replaced 1\n"),
+        "{metrics}"
+    );
+    std::fs::rename(&aside, &file).unwrap();
+    assert_eq!(http::with_token(admin, "/readyz").status, 200);
+}
+
+#[test]
 fn access_depends_on_client_and_token() {
     let (address, _events) = server::start(&[server::Answer::Route]);
     let (_running, admin) = start(&(table() + &component("echo.example.org", address)));

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use campanile::error::BoxError;
-use rusqlite::{Connection, Row, params};
+use campanile_storage::sqlite::DatabaseFile;
+use rusqlite::{Connection, Params, Row, params};
 
 use super::schema;
 use super::store::{DEAD, REPLAY};
@@ -35,7 +36,10 @@ pub struct Undelivered {
 
 /// Lists, replays and drops undelivered entries of an outbox.
 #[derive(Debug)]
-pub struct Admin(Connection);
+pub struct Admin {
+    connection: Connection,
+    file: DatabaseFile,
+}
 
 impl Admin {
     /// Opens an existing outbox file.
@@ -46,7 +50,8 @@ impl Admin {
         if !path.exists() {
             return Err(format!("no outbox at {}", path.display()).into());
         }
-        Ok(Self(schema::open(path)?))
+        let (connection, file) = schema::open(path)?;
+        Ok(Self { connection, file })
     }
 
     /// Returns at most `most` undelivered entries, the oldest first.
@@ -72,7 +77,7 @@ impl Admin {
         };
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         Ok(self
-            .0
+            .connection
             .prepare(sql)?
             .query_map([most], read)?
             .collect::<Result<_, _>>()?)
@@ -88,9 +93,7 @@ impl Admin {
     pub fn replay(&self, seq: Option<i64>) -> Result<usize, BoxError> {
         let sql =
             "UPDATE entry SET state = ?, replayed = ? WHERE state = ? AND (seq = ? OR ? IS NULL)";
-        Ok(self
-            .0
-            .execute(sql, params![REPLAY, crate::clock::now(), DEAD, seq, seq])?)
+        self.execute(sql, params![REPLAY, crate::clock::now(), DEAD, seq, seq])
     }
 
     /// Deletes one dead letter, or all of them, and returns the number of entries.
@@ -98,10 +101,17 @@ impl Admin {
     /// # Errors
     /// Returns an error if the outbox cannot be written.
     pub fn drop(&self, seq: Option<i64>) -> Result<usize, BoxError> {
-        Ok(self.0.execute(
+        self.execute(
             "DELETE FROM entry WHERE state = ? AND (seq = ? OR ? IS NULL)",
             params![DEAD, seq, seq],
-        )?)
+        )
+    }
+
+    fn execute(&self, sql: &str, values: impl Params) -> Result<usize, BoxError> {
+        let changed = self.connection.execute(sql, values)?;
+        // A change to a file that is gone would be lost.
+        self.file.check()?;
+        Ok(changed)
     }
 }
 

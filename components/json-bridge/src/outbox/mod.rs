@@ -16,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use campanile::error::BoxError;
+use campanile_storage::sqlite::DatabaseFile;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -123,6 +124,7 @@ pub(crate) struct Outbox {
     writer: Arc<Writer>,
     /// A second connection, for reading concurrently with the writer.
     reader: Arc<Mutex<Connection>>,
+    _file: DatabaseFile,
 }
 
 /// An error: the outbox cannot be written because its thread has stopped or the disk has failed.
@@ -155,11 +157,12 @@ impl Outbox {
         committed: impl Fn(QueuedEvent) + Send + 'static,
         metrics: Arc<Metrics>,
     ) -> Result<Self, BoxError> {
-        let reader = schema::open(path)?;
+        let (reader, file) = schema::open(path)?;
         let writer = Writer::start(schema::open(path)?, events, Box::new(committed), metrics)?;
         Ok(Self {
             writer: Arc::new(writer),
             reader: Arc::new(Mutex::new(reader)),
+            _file: file,
         })
     }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use campanile_storage::sqlite::{Schema, SchemaError, Step};
-use rusqlite::{Connection, Transaction};
+use campanile_storage::sqlite::{DatabaseFile, Schema, SchemaError, Step};
+use rusqlite::{Connection, OpenFlags, Transaction};
 
 use crate::clock;
 
@@ -83,14 +83,14 @@ fn labels(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 /// Opens or creates an outbox, and migrates it to the current version.
-pub(super) fn open(path: &Path) -> Result<Connection, SchemaError> {
-    let mut connection = Connection::open(path)?;
+pub(super) fn open(path: &Path) -> Result<(Connection, DatabaseFile), SchemaError> {
+    let (mut connection, file) = DatabaseFile::open(path, OpenFlags::default())?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     SCHEMA.migrate(&mut connection)?;
     connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
+    Ok((connection, file))
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
         ] {
             let file = File::unversioned(name, event);
             for _ in 0..2 {
-                let connection = open(&file.0).unwrap();
+                let (connection, _file) = open(&file.0).unwrap();
                 let read = |sql| {
                     connection
                         .query_row(sql, [], |row| row.get::<_, String>(0))
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn newer_or_foreign_file_is_rejected() {
         let file = File::new("newer");
-        let connection = open(&file.0).unwrap();
+        let (connection, _file) = open(&file.0).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let error = open(&file.0).unwrap_err().to_string();
         let newer = "newer.db has schema 99, this campanile supports 4: install the newer version";

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use campanile::error::BoxError;
+use campanile_storage::FailureLog;
+use campanile_storage::sqlite::DatabaseFile;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
@@ -79,7 +81,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn start(
-        connection: Connection,
+        (connection, file): (Connection, DatabaseFile),
         keep: i64,
         committed: Box<dyn Fn(QueuedEvent) + Send>,
         metrics: Arc<Metrics>,
@@ -88,6 +90,7 @@ impl Writer {
         let (tell, events) = watch::channel(0);
         let thread = Thread {
             connection,
+            file,
             keep,
             committed,
             metrics,
@@ -127,6 +130,7 @@ impl Writer {
 
 struct Thread {
     connection: Connection,
+    file: DatabaseFile,
     keep: i64,
     committed: Box<dyn Fn(QueuedEvent) + Send>,
     metrics: Arc<Metrics>,
@@ -135,20 +139,32 @@ struct Thread {
 
 impl Thread {
     fn run(self, ops: &Receiver<Op>) {
+        let mut failures = FailureLog::default();
         while let Ok(first) = ops.recv() {
             let more = std::iter::from_fn(|| ops.try_recv().ok()).take(BATCH - 1);
             let batch: Vec<Op> = std::iter::once(first).chain(more).collect();
             // If a batch fails, its senders are dropped, and with them every receiver fails. A
             // panic also rolls the transaction back.
+            let rejected = batch.len() as u64;
             match catch_unwind(AssertUnwindSafe(|| self.commit(batch))) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!("outbox write failed: {error}"),
+                Ok(Ok(())) => {
+                    if let Some(rejected) = failures.succeeded() {
+                        tracing::info!(rejected, "outbox writes resumed");
+                    }
+                }
+                Ok(Err(error)) => {
+                    let error = error.to_string();
+                    if let Some(rejected) = failures.failed(&error, rejected) {
+                        tracing::error!(rejected, error, "outbox write failed");
+                    }
+                }
                 Err(panic) => supervise::report("outbox writer", &self.metrics, &*panic),
             }
         }
     }
 
-    fn commit(&self, batch: Vec<Op>) -> rusqlite::Result<()> {
+    fn commit(&self, batch: Vec<Op>) -> Result<(), BoxError> {
+        self.file.check()?;
         let transaction = self.connection.unchecked_transaction()?;
         let mut after = Vec::with_capacity(batch.len());
         let mut event = None;
@@ -159,6 +175,8 @@ impl Thread {
             store::trim_events(&self.connection, self.keep)?;
         }
         transaction.commit()?;
+        // Entries in a file that is gone are lost, so nothing is confirmed.
+        self.file.check()?;
         for notify in after {
             self.notify(notify);
         }

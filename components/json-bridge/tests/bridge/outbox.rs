@@ -91,6 +91,28 @@ async fn dead_letters_can_be_listed_replayed_and_dropped_while_bridge_runs() {
 }
 
 #[tokio::test]
+async fn removed_outbox_rejects_messages() {
+    let folder = Folder::new("removed");
+    let (hook, address) = Hook::start(&[]).await;
+    let settings = Settings {
+        bots: vec![bot(Some(webhook(address)))],
+        outbox: Some(folder.file("outbox.db")),
+        ..Settings::default()
+    };
+    let (mounted, _bridge) = mounted(settings).await;
+    let alice = mounted.user("alice@localhost/phone");
+    alice.send(MESSAGE).await.unwrap();
+    hook.got(1).await;
+    for end in ["", "-wal", "-shm"] {
+        std::fs::remove_file(folder.file(&format!("outbox.db{end}"))).unwrap();
+    }
+    alice.send(MESSAGE).await.unwrap();
+    let reply = alice.recv().await.unwrap();
+    assert!(reply.kind().is_error(), "{reply:?}");
+    assert_eq!(hook.count(), 1);
+}
+
+#[tokio::test]
 async fn full_queue_rejects_with_resource_constraint() {
     for (max_waiting, max_waiting_bytes) in [(1, 1_000_000), (1000, 400)] {
         let (hook, address) = Hook::start(&[(500, "")]).await;

@@ -18,6 +18,9 @@ pub enum StoreError {
     Quota,
     /// No visible entry has this ID.
     NotFound,
+    /// The database file was removed or replaced while in use. Every operation fails until it
+    /// is back.
+    Replaced(String),
     /// The database cannot be opened or reached, with the reason.
     Unavailable(String),
     /// An internal error, with the reason.
@@ -32,7 +35,7 @@ impl StoreError {
         let wait = |text| StanzaError::new(Condition::ResourceConstraint).with_text(text);
         match self {
             Self::Full => wait("the archive is overloaded; try again later"),
-            Self::Busy | Self::NoSpace | Self::Unavailable(_) => {
+            Self::Busy | Self::NoSpace | Self::Replaced(_) | Self::Unavailable(_) => {
                 wait("the archive is unavailable; try again later")
             }
             Self::Quota => wait("your storage quota is exceeded"),
@@ -60,6 +63,7 @@ impl fmt::Display for StoreError {
             Self::NoSpace => f.write_str("disk is full"),
             Self::Quota => f.write_str("quota exceeded"),
             Self::NotFound => f.write_str("no such entry"),
+            Self::Replaced(why) => write!(f, "database file {why}"),
             Self::Unavailable(why) => write!(f, "database unavailable: {why}"),
             Self::Fault(why) => write!(f, "database error: {why}"),
         }

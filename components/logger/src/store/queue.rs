@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use campanile::metrics::Metric;
 use campanile::reply::{Reply, Responder};
+use campanile_storage::FailureLog;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -101,6 +102,7 @@ impl Writer {
                 open,
                 backend: None,
                 failed: None,
+                failures: FailureLog::default(),
                 last: None,
             };
             let runtime = Handle::try_current().ok();
@@ -198,6 +200,7 @@ struct Thread {
     backend: Option<Box<dyn Backend>>,
     /// The last failure to open the database, and its time.
     failed: Option<(StoreError, Instant)>,
+    failures: FailureLog,
     last: Option<Instant>,
 }
 
@@ -289,13 +292,8 @@ impl Thread {
             .and_then(|backend| backend.commit(new_entries));
         let took = began.elapsed();
         self.last = Some(Instant::now());
+        self.log(&outcome, new_entries.len() as u64);
         let outcomes = outcome.unwrap_or_else(|error| {
-            tracing::error!(
-                store = %self.open.name(),
-                entries = new_entries.len(),
-                %error,
-                "commit failed; entries rejected"
-            );
             if error.is_fatal() {
                 self.backend = None;
             }
@@ -313,6 +311,21 @@ impl Thread {
         match runtime {
             Some(runtime) => drop(runtime.spawn(async move { complete() })),
             None => complete(),
+        }
+    }
+
+    fn log<T>(&mut self, outcome: &Result<T, StoreError>, entries: u64) {
+        let rejected = match outcome {
+            Ok(_) => self.failures.succeeded(),
+            Err(error) => self.failures.failed(&error.to_string(), entries),
+        };
+        let Some(rejected) = rejected else { return };
+        let store = self.open.name();
+        match outcome {
+            Ok(_) => tracing::info!(store, rejected, "commits resumed"),
+            Err(error) => {
+                tracing::error!(store, entries = rejected, %error, "commit failed; entries rejected");
+            }
         }
     }
 

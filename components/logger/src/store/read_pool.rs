@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use campanile_storage::FailureLog;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -14,6 +15,7 @@ pub(super) struct ReadPool {
     open: Arc<dyn Open>,
     idle: Mutex<Vec<Box<dyn Backend>>>,
     permits: Semaphore,
+    failures: Mutex<FailureLog>,
 }
 
 impl ReadPool {
@@ -22,6 +24,7 @@ impl ReadPool {
             open,
             idle: Mutex::default(),
             permits: Semaphore::new(MAX_READERS),
+            failures: Mutex::default(),
         }
     }
 
@@ -47,7 +50,29 @@ impl ReadPool {
             }
             outcome
         });
-        done.await
-            .unwrap_or_else(|error| Err(StoreError::Fault(error.to_string())))
+        let outcome = done
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Fault(error.to_string())));
+        self.log(outcome.as_ref().err());
+        outcome
+    }
+
+    /// Logs failures of the database. Errors of a single query are none.
+    fn log(&self, error: Option<&StoreError>) {
+        let mut failures = self.failures.lock();
+        let store = self.open.name();
+        match error {
+            Some(StoreError::NotFound | StoreError::Busy) => {}
+            Some(error) => {
+                if let Some(failed) = failures.failed(&error.to_string(), 1) {
+                    tracing::error!(store, failed, %error, "read failed; queries rejected");
+                }
+            }
+            None => {
+                if let Some(failed) = failures.succeeded() {
+                    tracing::info!(store, failed, "reads resumed");
+                }
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
-//! Schema migrations of SQLite files.
+//! Files and schema migrations of SQLite databases.
 //!
 //! The version is the `user_version` in the file header, and the `application_id` there protects
 //! files of other programs.
 
+mod access;
 mod examine;
+mod file;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +13,7 @@ use std::fmt;
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
 
+pub use self::file::{DatabaseFile, FileReplaced, replaced_files};
 use crate::VersionError;
 
 /// The schema of a file, as the migrations that lead to it.
@@ -145,8 +148,16 @@ pub enum SchemaError {
     Foreign(String),
     /// The file cannot be used, with the reason.
     Unusable(String),
+    /// The file was removed or replaced while in use.
+    Replaced(FileReplaced),
     /// SQLite failed.
     Sqlite(rusqlite::Error),
+}
+
+impl From<FileReplaced> for SchemaError {
+    fn from(error: FileReplaced) -> Self {
+        Self::Replaced(error)
+    }
 }
 
 impl From<rusqlite::Error> for SchemaError {
@@ -163,6 +174,7 @@ impl fmt::Display for SchemaError {
                 write!(f, "{path} belongs to another program; choose another file")
             }
             Self::Unusable(why) => f.write_str(why),
+            Self::Replaced(error) => error.fmt(f),
             Self::Sqlite(error) => error.fmt(f),
         }
     }

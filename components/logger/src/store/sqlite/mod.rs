@@ -12,6 +12,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use campanile_storage::sqlite::{DatabaseFile, FileReplaced};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::jids::Jids;
@@ -58,7 +59,7 @@ impl Open for SqliteStore {
         if write {
             flags |= OpenFlags::SQLITE_OPEN_CREATE;
         }
-        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        let (mut connection, file) = DatabaseFile::open(&self.path, flags)?;
         connection.busy_timeout(self.busy_timeout)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(if write { WRITES } else { READS })?;
@@ -70,6 +71,7 @@ impl Open for SqliteStore {
         Ok(Box::new(Sqlite {
             jids: Jids::new(keys.clone()),
             connection,
+            file,
             keys,
             last: None,
         }))
@@ -104,10 +106,25 @@ const READS: &str = "
 /// One connection.
 struct Sqlite {
     connection: Connection,
+    file: DatabaseFile,
     keys: Keys,
     jids: Jids,
     /// The last assigned place.
     last: Option<Place>,
+}
+
+impl Sqlite {
+    /// Runs an operation, unless the files have been replaced before or during it: what is written
+    /// to a file that is gone is lost, and what is read from it is out of date.
+    fn guarded<T>(
+        &mut self,
+        operation: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.file.check()?;
+        let outcome = operation(self);
+        self.file.check()?;
+        outcome
+    }
 }
 
 impl Backend for Sqlite {
@@ -116,35 +133,35 @@ impl Backend for Sqlite {
     }
 
     fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
-        write::commit(self, batch)
+        self.guarded(|store| write::commit(store, batch))
     }
 
     fn page(&mut self, query: &Query) -> Result<Page, StoreError> {
-        read::page(self, query)
+        self.guarded(|store| read::page(store, query))
     }
 
     fn count(&mut self, query: &Query, most: u64) -> Result<Option<u64>, StoreError> {
-        read::count(self, query, most)
+        self.guarded(|store| read::count(store, query, most))
     }
 
     fn place(&mut self, query: &Query, id: &str) -> Result<Place, StoreError> {
-        read::place(self, query, id)
+        self.guarded(|store| read::place(store, query, id))
     }
 
     fn erase(&mut self, jid: &str, most: usize) -> Result<usize, StoreError> {
-        erase::erase(self, jid, most)
+        self.guarded(|store| erase::erase(store, jid, most))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
-        erase::scrub(&self.connection)
+        self.guarded(|store| erase::scrub(&store.connection))
     }
 
     fn unfinished(&mut self) -> Result<Vec<String>, StoreError> {
-        erase::unfinished(&self.connection)
+        self.guarded(|store| erase::unfinished(&store.connection))
     }
 
     fn prune(&mut self, rule: &Prune, most: usize) -> Result<usize, StoreError> {
-        erase::prune(self, rule, most)
+        self.guarded(|store| erase::prune(store, rule, most))
     }
 
     fn set_opted_out(&mut self, jid: &str, opted_out: bool) -> Result<(), StoreError> {
@@ -154,20 +171,25 @@ impl Backend for Sqlite {
         } else {
             "DELETE FROM silent WHERE hash = ?1"
         };
-        self.connection.execute(statement, [hash])?;
-        Ok(())
+        self.guarded(|store| Ok(store.connection.execute(statement, [hash]).map(drop)?))
     }
 
     fn opted_out(&mut self) -> Result<Vec<String>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT hash FROM silent")?;
-        let hashes = statement
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        Ok(hashes)
+        self.guarded(|store| {
+            let mut statement = store.connection.prepare_cached("SELECT hash FROM silent")?;
+            let hashes = statement.query_map([], |row| row.get(0))?;
+            Ok(hashes.collect::<Result<_, _>>()?)
+        })
     }
 
     fn usage(&mut self, owner: Option<&str>) -> Result<Usage, StoreError> {
-        usage_table::usage(self, owner)
+        self.guarded(|store| usage_table::usage(store, owner))
+    }
+}
+
+impl From<FileReplaced> for StoreError {
+    fn from(error: FileReplaced) -> Self {
+        Self::Replaced(error.to_string())
     }
 }
 

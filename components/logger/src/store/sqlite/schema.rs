@@ -105,6 +105,7 @@ impl From<SchemaError> for StoreError {
     fn from(error: SchemaError) -> Self {
         match error {
             SchemaError::Sqlite(error) => error.into(),
+            SchemaError::Replaced(error) => error.into(),
             error => Self::Unavailable(error.to_string()),
         }
     }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use campanile::jid::{BareJid, Jid};
+use campanile_storage::sqlite::DatabaseFile;
+use rusqlite::OpenFlags;
 
 use super::SqliteStore;
 use crate::new_entry::{Class, NewEntry};
@@ -649,7 +651,7 @@ fn full_disk_rejects_batch_and_recovers() {
 }
 
 fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
-    let mut connection = rusqlite::Connection::open(path).unwrap();
+    let (mut connection, file) = DatabaseFile::open(path, OpenFlags::default()).unwrap();
     connection.execute_batch(super::WRITES).unwrap();
     connection
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
@@ -658,6 +660,7 @@ fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
     let jids = super::Jids::new(keys.clone());
     Box::new(super::Sqlite {
         connection,
+        file,
         keys,
         jids,
         last: None,

@@ -37,6 +37,7 @@ fn try_commit(
         jids,
         last,
         keys,
+        ..
     } = store;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     jids.refresh(&transaction)?;

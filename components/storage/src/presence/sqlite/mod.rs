@@ -16,9 +16,9 @@ use campanile::presence::{
     CompareAndSwap, HalfState, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
     SubscriptionStore,
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use crate::sqlite::SchemaError;
+use crate::sqlite::{DatabaseFile, FileReplaced, SchemaError};
 
 /// The maximum wait while another process writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ pub struct SqliteSubscriptions {
 struct File {
     path: PathBuf,
     /// `None` until first used.
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<(Connection, DatabaseFile)>>,
 }
 
 impl SqliteSubscriptions {
@@ -89,30 +89,35 @@ impl File {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
+        let replaced = |error: FileReplaced| self.error(error.into());
         // Dropping an uncommitted transaction rolls it back, even during a panic.
         let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        match &mut *connection {
-            Some(connection) => work(connection),
-            none => work(none.insert(self.open()?)),
-        }
+        let (connection, file) = match &mut *connection {
+            Some(open) => open,
+            none => none.insert(self.open().map_err(|cause| self.error(cause))?),
+        };
+        file.check().map_err(replaced)?;
+        let done = work(connection)?;
+        // A change in a file that is gone would be lost.
+        file.check().map_err(replaced)?;
+        Ok(done)
     }
 
-    fn open(&self) -> Result<Connection, OpenError> {
-        let prepared = |mut connection: Connection| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            schema::prepare(&mut connection)?;
-            Ok(connection)
-        };
-        let opened = Connection::open(&self.path)
-            .map_err(SchemaError::Sqlite)
-            .and_then(prepared);
-        opened.map_err(|cause| OpenError {
+    fn open(&self) -> Result<(Connection, DatabaseFile), SchemaError> {
+        let (mut connection, file) = DatabaseFile::open(&self.path, OpenFlags::default())?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        schema::prepare(&mut connection)?;
+        Ok((connection, file))
+    }
+
+    fn error(&self, cause: SchemaError) -> OpenError {
+        OpenError {
             path: self.path.display().to_string(),
             cause,
-        })
+        }
     }
 }
 

@@ -177,6 +177,28 @@ async fn put_enforces_limits() {
 }
 
 #[tokio::test]
+async fn removed_file_stores_nothing() {
+    let folder = Folder::new("removed");
+    let store = SqliteSubscriptions::open(folder.file()).unwrap();
+    let pair = pair("bot@b.localhost", "alice@localhost");
+    std::fs::remove_file(folder.file()).unwrap();
+    let change = CompareAndSwap {
+        before: Subscription::NONE,
+        after: all().last().unwrap(),
+    };
+    let error = store
+        .put(&pair, change, &SubscriptionLimits::default())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("presence.db was removed or replaced while in use"),
+        "{error}"
+    );
+    assert!(store.get(&pair).await.is_err());
+}
+
+#[tokio::test]
 async fn put_reports_conflict_if_state_changed() {
     let folder = Folder::new("stale");
     let store = SqliteSubscriptions::open(folder.file()).unwrap();

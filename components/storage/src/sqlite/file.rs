@@ -1,0 +1,194 @@
+//! The files of open databases: private, and checked to be the ones that were opened.
+//!
+//! SQLite keeps writing to a file that has been removed or replaced. Its commits succeed, and all
+//! of them are lost.
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::SchemaError;
+use super::access::{self, FileId};
+
+/// The files of a database: itself, its write-ahead log, and the index of that.
+const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// The databases that this process has open. Bounded by the stores of a configuration.
+static OPEN: Mutex<Vec<Weak<Watched>>> = Mutex::new(Vec::new());
+
+/// The files of an open database, shared by all connections of this process to it.
+///
+/// Keep it for as long as the connection.
+#[derive(Debug, Clone)]
+pub struct DatabaseFile(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    /// The identity of each file, once it has been seen.
+    seen: Mutex<[Option<FileId>; SUFFIXES.len()]>,
+    /// `true` while a replacement has been logged.
+    is_reported: AtomicBool,
+}
+
+impl DatabaseFile {
+    /// Opens a connection.
+    ///
+    /// With `SQLITE_OPEN_CREATE`, a missing file is created. Only the user of this process may read
+    /// and write the files (mode 0600); the mode of existing files is corrected.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or another file is at this path than the one that this process
+    /// already has open.
+    pub fn open(path: &Path, flags: OpenFlags) -> Result<(Connection, Self), SchemaError> {
+        let file = Self(watched(path));
+        file.check()?;
+        if file.0.is_on_disk() {
+            if flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
+                access::create(path);
+            }
+            SUFFIXES
+                .iter()
+                .for_each(|suffix| access::restrict(&file.0.with(suffix)));
+        }
+        let connection = Connection::open_with_flags(path, flags)?;
+        file.check()?;
+        Ok((connection, file))
+    }
+
+    /// Checks that the files are still the ones that were opened, which takes a few microseconds.
+    ///
+    /// Call it before a transaction, and before its success is reported. The first failure is
+    /// logged.
+    ///
+    /// # Errors
+    /// If a file has been removed or replaced.
+    pub fn check(&self) -> Result<(), FileReplaced> {
+        self.0.check()
+    }
+}
+
+/// Returns the open databases of this process whose files have been removed or replaced.
+#[must_use]
+pub fn replaced_files() -> Vec<FileReplaced> {
+    let open: Vec<_> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
+    open.iter()
+        .filter_map(|watched| watched.check().err())
+        .collect()
+}
+
+/// Returns the record of a database, which outlives each single connection.
+fn watched(path: &Path) -> Arc<Watched> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut open = lock(&OPEN);
+    open.retain(|watched| watched.strong_count() > 0);
+    let known = open
+        .iter()
+        .filter_map(Weak::upgrade)
+        .find(|watched| watched.path == path);
+    known.unwrap_or_else(|| {
+        let watched = Arc::new(Watched {
+            path,
+            seen: Mutex::default(),
+            is_reported: AtomicBool::new(false),
+        });
+        open.push(Arc::downgrade(&watched));
+        watched
+    })
+}
+
+impl Watched {
+    /// Returns `false` for the names of databases in memory, and for URIs.
+    fn is_on_disk(&self) -> bool {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        !name.is_empty() && name != ":memory:" && !name.starts_with("file:")
+    }
+
+    fn with(&self, suffix: &str) -> PathBuf {
+        let mut name = OsString::from(self.path.as_os_str());
+        name.push(suffix);
+        name.into()
+    }
+
+    fn check(&self) -> Result<(), FileReplaced> {
+        match self.first_replaced() {
+            None => {
+                if self.is_reported.swap(false, Ordering::Relaxed) {
+                    tracing::info!(file = %self.path.display(), "database file restored");
+                }
+                Ok(())
+            }
+            Some(path) => {
+                let fault = FileReplaced(path);
+                if !self.is_reported.swap(true, Ordering::Relaxed) {
+                    self.report(&fault);
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    fn first_replaced(&self) -> Option<PathBuf> {
+        let mut seen = lock(&self.seen);
+        for (seen, suffix) in seen.iter_mut().zip(SUFFIXES) {
+            let path = self.with(suffix);
+            let now = FileId::of(&path);
+            match (&seen, now) {
+                // The log is created by the first transaction.
+                (None, now) => *seen = now,
+                (Some(before), Some(now)) if *before == now => {}
+                _ => return Some(path),
+            }
+        }
+        None
+    }
+
+    fn report(&self, fault: &FileReplaced) {
+        let path = self.path.display();
+        tracing::error!(
+            file = %path,
+            error = %fault,
+            help = %format_args!(
+                "move the original file back; or, to restore a backup, stop campanile, remove \
+                {path}-wal and {path}-shm, put the backup at {path}, and start campanile"
+            ),
+            "database file replaced; nothing is stored in it until it is restored"
+        );
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is a single assignment, so a panic cannot leave it inconsistent.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The error for an open database whose file has been removed or replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReplaced(PathBuf);
+
+impl FileReplaced {
+    /// Returns the path at which the file is missing, or another one is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileReplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} was removed or replaced while in use",
+            self.0.display()
+        )
+    }
+}
+
+impl std::error::Error for FileReplaced {}
