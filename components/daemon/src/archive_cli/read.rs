@@ -1,7 +1,8 @@
 //! Commands that read: search, tail, stats, export.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -116,7 +117,7 @@ pub(super) fn export(
     };
     let progress = Progress::counting(backend.count(&query, u64::from(u32::MAX))?);
     let to: Box<dyn Write> = match output {
-        Some(path) => Box::new(File::create(path).map_err(|error| named(path, &error))?),
+        Some(path) => Box::new(private(path).map_err(|error| named(path, &error))?),
         None => Box::new(io::stdout().lock()),
     };
     let mut out = Lines::new(to, format);
@@ -136,6 +137,21 @@ pub(super) fn export(
     out.finish()?;
     progress.finish();
     Ok(())
+}
+
+/// Creates or empties a file that only its owner may read: it holds what people wrote.
+fn private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    // A pipe or a terminal keeps its mode.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 /// Writes entries in one of the output formats.

@@ -1,6 +1,7 @@
 //! `campanile archive`, on an archive in a file.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::process::{Ended, Folder, campanile, end};
@@ -127,6 +128,31 @@ fn exported_entries_can_be_imported_searched_and_exported_again() {
             .count(),
         1
     );
+}
+
+#[test]
+fn files_of_an_archive_are_private() {
+    let archive = Archive::new();
+    let mode = |name: &str| {
+        let metadata = std::fs::metadata(archive.0.path().join(name)).unwrap();
+        format!("{:o}", metadata.permissions().mode() & 0o777)
+    };
+    archive.says(&["import", "-"], &two());
+    assert_eq!(mode("logger.db"), "600", "a new file");
+    archive.says(&["export", "-o", "all.ndjson"], "");
+    assert_eq!(mode("all.ndjson"), "600", "a new export");
+    // Files of an earlier version.
+    for name in ["logger.db", "all.ndjson"] {
+        archive.0.permit(name, 0o644);
+    }
+    let ended = archive.run(&["export", "-o", "all.ndjson"], "");
+    assert!(
+        ended.stderr.contains("permissions of database restricted"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(mode("logger.db"), "600", "an existing file");
+    assert_eq!(mode("all.ndjson"), "600", "an existing export");
 }
 
 #[test]
