@@ -96,11 +96,7 @@ impl Feed {
     /// Returns the events after a cursor, of one bot or of all bots (`*`).
     pub(crate) async fn page(&self, bot: &str, after: i64) -> Result<Page, BoxError> {
         let (events, kept) = match &self.storage {
-            Storage::Disk(outbox) => {
-                let outbox = outbox.clone();
-                let bot = bot.to_owned();
-                tokio::task::spawn_blocking(move || outbox.events(&bot, after, PAGE)).await??
-            }
+            Storage::Disk(outbox) => outbox.events(bot, after, PAGE).await?,
             Storage::Memory(ring) => {
                 let events = &ring.events.lock().events;
                 let wanted = |event: &&Event| event.seq > after && (bot == "*" || event.bot == bot);

@@ -14,7 +14,7 @@ use crate::Settings;
 use crate::keys::Keys;
 use crate::new_entry::{NewEntry, bare};
 use crate::permissions::Permissions;
-use crate::store::{Completion, Query, Store, StoreError};
+use crate::store::{Backend, Completion, Query, Store, StoreError};
 
 /// The state shared by the handlers of one logger. Cloning is cheap.
 #[derive(Clone)]
@@ -109,8 +109,26 @@ impl Archive {
         Ok(())
     }
 
-    /// Registers a running query. A user may run one query at a time.
-    pub(crate) fn begin(&self, requester: &BareJid) -> Result<QueryGuard, BoxError> {
+    /// Runs a query of a user. A user may run one query at a time.
+    ///
+    /// A query ends with its thread: the handler may have timed out before.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        requester: &BareJid,
+        job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, BoxError> {
+        let guard = self.begin(requester)?;
+        let guarded = move |backend: &mut dyn Backend| {
+            let _guard = guard;
+            job(backend)
+        };
+        self.store
+            .read(guarded)
+            .await
+            .map_err(|error| error.to_box())
+    }
+
+    fn begin(&self, requester: &BareJid) -> Result<QueryGuard, BoxError> {
         let mut running = self.running.lock();
         if !running.insert(requester.clone()) {
             let error = StanzaError::new(Condition::ResourceConstraint)
@@ -133,7 +151,7 @@ impl fmt::Debug for Archive {
 }
 
 /// A running query, which ends when this is dropped.
-pub(crate) struct QueryGuard {
+struct QueryGuard {
     all: Arc<Mutex<HashSet<BareJid>>>,
     requester: BareJid,
 }

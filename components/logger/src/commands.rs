@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::archive::Archive;
 use crate::export;
-use crate::store::{Query, Usage};
+use crate::store::{Backend, Query, Usage};
 use crate::xml;
 
 /// Maximum number of entries in a search reply.
@@ -100,10 +100,8 @@ async fn search(
         ..Archive::query(&inbound, &permissions)
     };
     let page = archive
-        .store
-        .read(move |backend| backend.page(&query))
-        .await
-        .map_err(|error| error.to_box())?;
+        .read(&permissions.requester, move |backend| backend.page(&query))
+        .await?;
     if page.entries.is_empty() {
         return Ok("Nothing found.".to_owned());
     }
@@ -152,15 +150,14 @@ fn as_written(inbound: &Inbound) -> Option<String> {
 async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
     let permissions = archive.permissions(&inbound)?;
     let owner = permissions.owner();
-    let read = archive
-        .store
-        .read(move |backend| backend.usage(owner.as_ref().map(|owner| owner.as_str())));
+    let job =
+        move |backend: &mut dyn Backend| backend.usage(owner.as_ref().map(|owner| owner.as_str()));
     let Usage {
         entries,
         bytes,
         senders,
         ..
-    } = read.await.map_err(|error| error.to_box())?;
+    } = archive.read(&permissions.requester, job).await?;
     let mut text = format!("{}.", amount(entries, bytes));
     if archive.is_opted_out(inbound.sender()) {
         text.push_str(" You have opted out: your messages are not archived.");
@@ -197,18 +194,14 @@ async fn export(
         limit: MAX_EXPORT_ENTRIES,
         ..Archive::query(&inbound, &permissions)
     };
-    let job = move |backend: &mut dyn crate::store::Backend| {
+    let job = move |backend: &mut dyn Backend| {
         let after = after
             .filter(|id| !id.is_empty())
             .map(|id| backend.place(&own, &id))
             .transpose()?;
         backend.page(&Query { after, ..own })
     };
-    let page = archive
-        .store
-        .read(job)
-        .await
-        .map_err(|error| error.to_box())?;
+    let page = archive.read(&permissions.requester, job).await?;
     let mut text = String::new();
     let mut last = None;
     for entry in &page.entries {

@@ -88,19 +88,18 @@ pub(crate) async fn get(
     // RFC 6120 §10.1: stanzas that the requester sent earlier are visible. A store that cannot be
     // written can still be read, so a failure is ignored.
     let _ = tokio::time::timeout(FLUSH_TIMEOUT, archive.store.write(|_| Ok(()))).await;
+    let requester = permissions.requester;
     let query = Query {
         archive: Some(inbound.recipient().to_bare()),
-        owner: Some(permissions.requester),
+        owner: Some(requester.clone()),
         payload: Some((namespace.clone(), name.clone())),
         from_end: true,
         limit: 1,
         ..Query::default()
     };
     let page = archive
-        .store
-        .read(move |backend| backend.page(&query))
-        .await
-        .map_err(|error| error.to_box())?;
+        .read(&requester, move |backend| backend.page(&query))
+        .await?;
     let newest = page
         .entries
         .first()

@@ -107,7 +107,6 @@ pub(crate) fn query(text: &str) -> Vec<(String, bool)> {
             *beginning = true;
         }
     }
-    words.truncate(32);
     words
 }
 

@@ -416,6 +416,51 @@ async fn user_sees_own_entries_and_admin_sees_all() {
 }
 
 #[tokio::test]
+async fn search_that_matches_too_much_is_refused_with_words() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    log(&alice, "1", "<body>The bell rings</body>").await;
+    let many = "bell ".repeat(33);
+    for (words, why) in [
+        (
+            "a*",
+            "a* matches too much: write at least 3 letters before *",
+        ),
+        ("bell* th*", "th* matches too much"),
+        (
+            "aaa* bbb* ccc* ddd* eee*",
+            "at most 4 words of a search may end with *",
+        ),
+        (many.as_str(), "a search has at most 32 words"),
+    ] {
+        let error = form(&alice, &field("{urn:xmpp:fulltext:0}fulltext", words), "").await;
+        let Err(stanza) = error else {
+            panic!("{words} is accepted")
+        };
+        let error = campanile::error::StanzaError::from_stanza(&stanza);
+        assert_eq!(error.condition().to_string(), "bad-request", "{words}");
+        assert!(
+            error.text().is_some_and(|text| text.contains(why)),
+            "{error:?}"
+        );
+        alice
+            .say(LOGGER, &format!("!search {words}"))
+            .await
+            .unwrap();
+        let reply = alice.recv().await.unwrap().to_xml();
+        assert!(reply.contains(why), "{reply}");
+    }
+    let found = form(
+        &alice,
+        &field("{urn:xmpp:fulltext:0}fulltext", "bel* rin*"),
+        "",
+    )
+    .await;
+    assert_eq!(found.unwrap().bodies(), ["The bell rings"]);
+}
+
+#[tokio::test]
 async fn pages_can_be_read_in_both_directions() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;

@@ -4,7 +4,7 @@ use axum::extract::Query as Asked;
 use axum::response::Response;
 use campanile::jid::{BareJid, Jid};
 use campanile_logger::export;
-use campanile_logger::store::Query;
+use campanile_logger::store::{Query, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -49,7 +49,10 @@ pub(super) async fn search(
     let query = query(&wish)?;
     let store = store_of(&shared, &wish.component)?;
     let page = store.read(move |backend| backend.page(&query)).await;
-    let page = page.map_err(|error| Problem::new(503, format!("the archive: {error}")))?;
+    let page = page.map_err(|error| match error {
+        StoreError::Query(why) => Problem::new(422, format!("`words`: {why}")),
+        error => Problem::new(503, format!("the archive: {error}")),
+    })?;
     let entry = |entry| serde_json::from_str::<Value>(&export::json(entry)).unwrap_or_default();
     let before = page
         .entries

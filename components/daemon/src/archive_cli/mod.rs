@@ -138,7 +138,10 @@ enum Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        match error {
+            StoreError::Query(why) => Self::Usage(why),
+            error => Self::Store(error),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use campanile::error::BoxError;
 use campanile_storage::sqlite::DatabaseFile;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 pub use self::admin::{Admin, Undelivered};
 pub(crate) use self::store::PAGE_BYTES;
@@ -124,6 +124,8 @@ pub(crate) struct Outbox {
     writer: Arc<Writer>,
     /// A second connection, for reading concurrently with the writer.
     reader: Arc<Mutex<Connection>>,
+    /// Readers of events wait here, rather than on a thread each.
+    reads: Arc<Semaphore>,
     _file: DatabaseFile,
 }
 
@@ -162,6 +164,7 @@ impl Outbox {
         Ok(Self {
             writer: Arc::new(writer),
             reader: Arc::new(Mutex::new(reader)),
+            reads: Arc::new(Semaphore::new(1)),
             _file: file,
         })
     }
@@ -272,17 +275,25 @@ impl Outbox {
 
     /// Returns at most `most` events of a bot after a cursor, and the range of events that are
     /// kept.
-    pub(crate) fn events(
+    pub(crate) async fn events(
         &self,
         bot: &str,
         after: i64,
         most: usize,
     ) -> Result<(Vec<Event>, Kept), BoxError> {
-        let connection = self.lock();
-        let events = store::events(&connection, bot, after, most)?;
-        let oldest = store::oldest_event(&connection)?;
-        let latest = store::latest_event(&connection)?;
-        Ok((events, Kept { oldest, latest }))
+        let turn = Arc::clone(&self.reads).acquire_owned().await?;
+        let reader = Arc::clone(&self.reader);
+        let bot = bot.to_owned();
+        let read = move || {
+            // The thread outlives a client that disconnects.
+            let _turn = turn;
+            let connection = reader.lock();
+            let events = store::events(&connection, &bot, after, most)?;
+            let oldest = store::oldest_event(&connection)?;
+            let latest = store::latest_event(&connection)?;
+            Ok((events, Kept { oldest, latest }))
+        };
+        tokio::task::spawn_blocking(read).await?
     }
 
     /// Returns the sequence number of the latest event.

@@ -43,7 +43,6 @@ pub(crate) async fn query(
         .first()
         .ok_or(Condition::BadRequest)?;
     let request = MamQuery::parse(&payload.element()?)?;
-    let _guard = archive.begin(&permissions.requester)?;
     let base = Archive::query(&inbound, &permissions);
     let job = move |backend: &mut dyn Backend| {
         let (query, paged) = request.queries(base, backend)?;
@@ -56,11 +55,7 @@ pub(crate) async fn query(
         let count = backend.count(&query, most)?;
         Ok((request, page, count))
     };
-    let (request, page, count) = archive
-        .store
-        .read(job)
-        .await
-        .map_err(|error| error.to_box())?;
+    let (request, page, count) = archive.read(&permissions.requester, job).await?;
     response::results(&inbound.recipient().to_bare(), &request, &page, count)
 }
 
@@ -94,10 +89,6 @@ pub(crate) async fn metadata(
             })?,
         ))
     };
-    let (first, last) = archive
-        .store
-        .read(job)
-        .await
-        .map_err(|error| error.to_box())?;
+    let (first, last) = archive.read(&permissions.requester, job).await?;
     response::metadata(&first, &last)
 }

@@ -8,10 +8,14 @@ use campanile::error::{BoxError, Condition, StanzaError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The write queue is full.
+    /// The write queue is full, or too many queries are waiting.
     Full,
     /// The database is locked by another process, or a query has timed out.
     Busy,
+    /// The query takes too long.
+    TooSlow,
+    /// The query is not acceptable, with the reason and the remedy.
+    Query(String),
     /// The disk is full.
     NoSpace,
     /// The quota of the sender, or of their domain, is exceeded.
@@ -38,6 +42,8 @@ impl StoreError {
             Self::Busy | Self::NoSpace | Self::Replaced(_) | Self::Unavailable(_) => {
                 wait("the archive is unavailable; try again later")
             }
+            Self::TooSlow => wait("the search takes too long; add words, or narrow the time"),
+            Self::Query(why) => StanzaError::new(Condition::BadRequest).with_text(why),
             Self::Quota => wait("your storage quota is exceeded"),
             Self::NotFound => StanzaError::new(Condition::ItemNotFound),
             Self::Fault(_) => StanzaError::new(Condition::InternalServerError),
@@ -49,6 +55,14 @@ impl StoreError {
         Box::new(self.to_stanza_error())
     }
 
+    /// Returns `true` for the error of one query, as opposed to one of the database.
+    pub(crate) const fn is_of_query(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound | Self::Busy | Self::Full | Self::TooSlow | Self::Query(_)
+        )
+    }
+
     /// Returns `true` if the connection may be broken and should be reopened.
     pub(crate) const fn is_fatal(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Fault(_))
@@ -58,7 +72,9 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("write queue is full"),
+            Self::Full => f.write_str("queue is full"),
+            Self::TooSlow => f.write_str("query takes too long"),
+            Self::Query(why) => f.write_str(why),
             Self::Busy => f.write_str("database is locked or too slow"),
             Self::NoSpace => f.write_str("disk is full"),
             Self::Quota => f.write_str("quota exceeded"),

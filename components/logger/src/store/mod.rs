@@ -1,6 +1,7 @@
 //! Storage of entries: the [`Store`], its backends and queries.
 
 mod address;
+mod deadline;
 mod error;
 mod index_terms;
 mod metrics;
@@ -20,6 +21,7 @@ use campanile::error::BoxError;
 use campanile::jid::{BareJid, Jid};
 use campanile::metrics::Metric;
 
+pub use self::deadline::Deadline;
 pub use self::error::StoreError;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
@@ -78,6 +80,12 @@ pub trait Backend: Send {
     /// # Errors
     /// If the transaction fails; then nothing has been stored.
     fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError>;
+
+    /// Limits the time of the following reads, which fail with [`StoreError::Busy`] after it.
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    fn set_deadline(&mut self, deadline: Deadline) -> Result<(), StoreError>;
 
     /// Returns one page of a query.
     ///
@@ -326,10 +334,11 @@ impl Store {
         }
     }
 
-    /// Runs a job on a connection for reading.
+    /// Runs a job on a connection for reading, for at most 5 s.
     ///
     /// # Errors
-    /// The error of the job, or of opening the database.
+    /// The error of the job, or of opening the database; [`StoreError::Full`] if too many wait,
+    /// and [`StoreError::TooSlow`] if this one takes too long.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,

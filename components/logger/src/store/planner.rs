@@ -29,7 +29,7 @@ pub(super) fn plan(
     query: &Query,
     mut find: impl FnMut(&str) -> Result<Option<i64>, StoreError>,
 ) -> Result<Plan, StoreError> {
-    let Some(mut all) = index_terms::words(&query.words) else {
+    let Some(mut all) = index_terms::words(&query.words)? else {
         return Ok(Plan::Nothing);
     };
     if let Some(archive) = &query.archive {

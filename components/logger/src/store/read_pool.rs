@@ -1,20 +1,33 @@
 //! A pool of connections for reading, used on blocking threads.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use campanile_storage::FailureLog;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::deadline::Deadline;
 use super::{Backend, Open, StoreError};
 
 /// Maximum number of concurrent queries; others wait.
 const MAX_READERS: usize = 4;
+/// Maximum number of queries that wait; others are rejected.
+const MAX_WAITING: usize = 4096;
+/// Maximum time that a query waits.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// Maximum time that a query runs.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct ReadPool {
     open: Arc<dyn Open>,
     idle: Mutex<Vec<Box<dyn Backend>>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
     failures: Mutex<FailureLog>,
 }
 
@@ -23,7 +36,8 @@ impl ReadPool {
         Self {
             open,
             idle: Mutex::default(),
-            permits: Semaphore::new(MAX_READERS),
+            permits: Arc::new(Semaphore::new(MAX_READERS)),
+            waiting: AtomicUsize::new(0),
             failures: Mutex::default(),
         }
     }
@@ -32,23 +46,15 @@ impl ReadPool {
         self: &Arc<Self>,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| StoreError::Unavailable("closed".to_owned()))?;
+        let permit = self.permit().await?;
         let this = Arc::clone(self);
+        let deadline = Deadline::after(READ_TIMEOUT);
+        // A caller that times out, or whose user disconnects, drops this future.
+        let _cancel = deadline.guard();
         let done = tokio::task::spawn_blocking(move || {
-            let idle = this.idle.lock().pop();
-            let mut backend = match idle {
-                Some(backend) => backend,
-                None => this.open.open(false)?,
-            };
-            let outcome = job(&mut *backend);
-            if !matches!(&outcome, Err(error) if error.is_fatal()) {
-                this.idle.lock().push(backend);
-            }
-            outcome
+            // The permit lasts as long as the thread, which outlives a dropped future.
+            let _permit = permit;
+            this.read(job, &deadline)
         });
         let outcome = done
             .await
@@ -57,12 +63,43 @@ impl ReadPool {
         outcome
     }
 
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let _waiting = Waiting::new(&self.waiting).ok_or(StoreError::Full)?;
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout(MAX_WAIT, permit).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(StoreError::Unavailable("closed".to_owned())),
+            Err(_) => Err(StoreError::Full),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError>,
+        deadline: &Deadline,
+    ) -> Result<T, StoreError> {
+        let idle = self.idle.lock().pop();
+        let mut backend = match idle {
+            Some(backend) => backend,
+            None => self.open.open(false)?,
+        };
+        backend.set_deadline(deadline.clone())?;
+        let outcome = match job(&mut *backend) {
+            Err(StoreError::Busy) if deadline.is_over() => Err(StoreError::TooSlow),
+            outcome => outcome,
+        };
+        if !matches!(&outcome, Err(error) if error.is_fatal()) {
+            self.idle.lock().push(backend);
+        }
+        outcome
+    }
+
     /// Logs failures of the database. Errors of a single query are none.
     fn log(&self, error: Option<&StoreError>) {
         let mut failures = self.failures.lock();
         let store = self.open.name();
         match error {
-            Some(StoreError::NotFound | StoreError::Busy) => {}
+            Some(error) if error.is_of_query() => {}
             Some(error) => {
                 if let Some(failed) = failures.failed(&error.to_string(), 1) {
                     tracing::error!(store, failed, %error, "read failed; queries rejected");
@@ -74,5 +111,23 @@ impl ReadPool {
                 }
             }
         }
+    }
+}
+
+/// A place among the waiting queries.
+struct Waiting<'c>(&'c AtomicUsize);
+
+impl<'c> Waiting<'c> {
+    /// Returns `None` if there are too many already.
+    fn new(count: &'c AtomicUsize) -> Option<Self> {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        let waiting = Self(count);
+        (before < MAX_WAITING).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use campanile_storage::postgres::{ConnectError, Database, chain};
 use postgres::Client;
 
-use super::{Backend, Open, Page, Place, Prune, Query, StoreError, Usage};
+use super::{Backend, Deadline, Open, Page, Place, Prune, Query, StoreError, Usage};
 use crate::keys::Keys;
 use crate::new_entry::NewEntry;
 
@@ -50,6 +50,7 @@ impl Open for PostgresStore {
             keys,
             known: HashMap::new(),
             epoch: 0,
+            is_limited: false,
         }))
     }
 
@@ -75,6 +76,8 @@ struct Postgres {
     known: HashMap<Box<str>, i64>,
     /// Incremented by each erasure, after which cached numbers may be stale.
     epoch: i64,
+    /// `true` once statements have the timeout of queries.
+    is_limited: bool,
 }
 
 impl Backend for Postgres {
@@ -84,6 +87,15 @@ impl Backend for Postgres {
 
     fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
         write::commit(self, batch)
+    }
+
+    fn set_deadline(&mut self, _: Deadline) -> Result<(), StoreError> {
+        if !self.is_limited {
+            // The server ends each statement; a canceled read ends with the one in progress.
+            self.client.batch_execute("SET statement_timeout = '5s'")?;
+            self.is_limited = true;
+        }
+        Ok(())
     }
 
     fn page(&mut self, query: &Query) -> Result<Page, StoreError> {

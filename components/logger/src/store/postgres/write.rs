@@ -34,6 +34,7 @@ fn try_commit(
         keys,
         known,
         epoch,
+        ..
     } = store;
     let mut transaction = client.transaction()?;
     transaction.query(schema::LOCK, &[])?;

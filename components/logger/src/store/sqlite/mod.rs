@@ -16,7 +16,7 @@ use campanile_storage::sqlite::{DatabaseFile, FileReplaced};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::jids::Jids;
-use super::{Backend, Open, Page, Place, Prune, Query, StoreError, Usage};
+use super::{Backend, Deadline, Open, Page, Place, Prune, Query, StoreError, Usage};
 use crate::keys::Keys;
 use crate::new_entry::NewEntry;
 
@@ -103,6 +103,10 @@ const READS: &str = "
     PRAGMA temp_store = MEMORY;
 ";
 
+/// Number of steps of SQLite's virtual machine between two checks of a deadline: a fraction of a
+/// millisecond.
+const PROGRESS_STEPS: std::ffi::c_int = 4000;
+
 /// One connection.
 struct Sqlite {
     connection: Connection,
@@ -134,6 +138,13 @@ impl Backend for Sqlite {
 
     fn commit(&mut self, batch: &[NewEntry]) -> Result<Vec<Result<Place, StoreError>>, StoreError> {
         self.guarded(|store| write::commit(store, batch))
+    }
+
+    fn set_deadline(&mut self, deadline: Deadline) -> Result<(), StoreError> {
+        let is_over = move || deadline.is_over();
+        Ok(self
+            .connection
+            .progress_handler(PROGRESS_STEPS, Some(is_over))?)
     }
 
     fn page(&mut self, query: &Query) -> Result<Page, StoreError> {
@@ -196,7 +207,11 @@ impl From<FileReplaced> for StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OperationInterrupted,
+            ) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::NoSpace,
             Some(
                 ErrorCode::CannotOpen

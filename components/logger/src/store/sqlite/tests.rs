@@ -9,7 +9,7 @@ use rusqlite::OpenFlags;
 
 use super::SqliteStore;
 use crate::new_entry::{Class, NewEntry};
-use crate::store::{Backend, Open, Page, Prune, Query, Quota, StoreError};
+use crate::store::{Backend, Deadline, Open, Page, Prune, Query, Quota, StoreError};
 
 const HOME: &str = "logger.localhost";
 
@@ -665,6 +665,29 @@ fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
         jids,
         last: None,
     })
+}
+
+#[test]
+fn read_ends_at_its_deadline() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    let many: Vec<_> = (0..2000)
+        .map(|n| new_entry("alice@localhost/x", &format!("the bell {n}")))
+        .collect();
+    append(&mut *store, &many);
+    let words = Query {
+        words: "bell".into(),
+        limit: 5000,
+        ..query()
+    };
+    let mut reader = folder.store().open(false).unwrap();
+    assert_eq!(reader.page(&words).unwrap().entries.len(), 2000);
+    let deadline = Deadline::after(std::time::Duration::from_secs(60));
+    reader.set_deadline(deadline.clone()).unwrap();
+    assert_eq!(reader.page(&words).unwrap().entries.len(), 2000);
+    // The caller is gone.
+    drop(deadline.guard());
+    assert_eq!(reader.page(&words).unwrap_err(), StoreError::Busy);
 }
 
 #[test]

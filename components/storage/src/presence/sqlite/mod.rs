@@ -17,6 +17,7 @@ use campanile::presence::{
     SubscriptionStore,
 };
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use tokio::sync::Semaphore;
 
 use crate::sqlite::{DatabaseFile, FileReplaced, SchemaError};
 
@@ -50,6 +51,8 @@ struct File {
     path: PathBuf,
     /// `None` until first used.
     connection: Mutex<Option<(Connection, DatabaseFile)>>,
+    /// Callers wait here, rather than on a thread each.
+    turn: Arc<Semaphore>,
 }
 
 impl SqliteSubscriptions {
@@ -60,6 +63,7 @@ impl SqliteSubscriptions {
             file: Arc::new(File {
                 path: path.into(),
                 connection: Mutex::default(),
+                turn: Arc::new(Semaphore::new(1)),
             }),
         }
     }
@@ -80,7 +84,13 @@ impl SqliteSubscriptions {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, BoxError> {
         let file = Arc::clone(&self.file);
-        tokio::task::spawn_blocking(move || file.with(|connection| Ok(work(connection)?))).await?
+        let turn = Arc::clone(&file.turn).acquire_owned().await?;
+        let work = move || {
+            // The thread outlives a caller that is dropped.
+            let _turn = turn;
+            file.with(|connection| Ok(work(connection)?))
+        };
+        tokio::task::spawn_blocking(work).await?
     }
 }
 
