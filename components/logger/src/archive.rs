@@ -72,6 +72,9 @@ impl Archive {
 
     /// Returns `true` if this user has opted out of logging.
     pub(crate) fn is_opted_out(&self, jid: &Jid) -> bool {
+        if !self.settings.allow_opt_out {
+            return false;
+        }
         let opt_outs = self.opt_outs.read();
         if opt_outs.hashes.is_empty() {
             return false;
@@ -80,6 +83,11 @@ impl Archive {
             .keys
             .as_ref()
             .is_some_and(|keys| opt_outs.hashes.contains(&keys.hash(bare(jid))))
+    }
+
+    /// Returns the keys of the store; `None` until it could be read once.
+    pub(crate) fn keys(&self) -> Option<Keys> {
+        self.opt_outs.read().keys.clone()
     }
 
     /// Stops or resumes logging a user. Durable once this returns.

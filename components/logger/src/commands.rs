@@ -5,15 +5,18 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use campanile::adhoc::{Command, Commands};
-use campanile::error::BoxError;
+use campanile::error::{BoxError, Condition};
 use campanile::extract::State;
 use campanile::form::{Definition, Field, Form};
 use campanile::inbound::Inbound;
+use campanile::jid::BareJid;
 use campanile::router::Router;
 use serde::Deserialize;
 
 use crate::archive::Archive;
+use crate::confirmation;
 use crate::export;
+use crate::keys::Keys;
 use crate::store::{Backend, Query, Usage};
 use crate::xml;
 
@@ -45,16 +48,7 @@ pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
     let after = Field::text("after")
         .label("Continue after this ID")
         .optional();
-    let sure = Definition::new()
-        .title("Erase my entries")
-        .instructions("Permanently erases everything that you sent or received.");
-    let sure = sure.field(
-        Field::choice("what")
-            .label("Entries to erase")
-            .option("mine", "All my entries")
-            .required(),
-    );
-    let commands = Commands::new()
+    let mut commands = Commands::new()
         .add(command(
             Command::new("search", "Search the archive", search).form(words),
         ))
@@ -67,18 +61,43 @@ pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
             Command::new("export", "Export my entries", export)
                 .form(Definition::new().title("Export my entries").field(after)),
         ))
-        .add(command(Command::new("stop", "Stop logging me", stop)))
-        .add(command(Command::new("resume", "Resume logging me", resume)))
-        .add(command(
-            Command::new("delete", "Erase my entries", delete).form(sure),
-        ))
         .chat(settings.command_prefix.clone());
+    if settings.allow_opt_out {
+        commands = commands
+            .add(command(Command::new("stop", "Stop logging me", stop)))
+            .add(command(Command::new("resume", "Resume logging me", resume)));
+    }
+    if settings.allow_erasure {
+        let delete = Command::new("delete", "Erase my entries", delete).form(erasure());
+        commands = commands.add(command(delete));
+    }
     Router::new().adhoc(commands)
+}
+
+fn erasure() -> Definition {
+    let instructions = "Permanently erases everything that you sent or received. The first reply \
+        shows how much that is, and a word; submit the form again with that word.";
+    let what = Field::choice("what")
+        .label("Entries to erase")
+        .option("mine", "All my entries")
+        .value("mine")
+        .required();
+    let word = Field::text("word").label("Word from the first reply");
+    Definition::new()
+        .title("Erase my entries")
+        .instructions(instructions)
+        .field(what)
+        .field(word.optional())
 }
 
 #[derive(Deserialize)]
 struct Words {
     words: String,
+}
+
+#[derive(Deserialize)]
+struct Erasure {
+    word: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -253,8 +272,17 @@ async fn resume(
 /// The time after which a user gets a reply while the erasure continues in the background.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
-async fn delete(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
+async fn delete(
+    Form(Erasure { word }): Form<Erasure>,
+    inbound: Inbound,
+    State(archive): State<Archive>,
+) -> Result<String, BoxError> {
     let permissions = archive.permissions(&inbound)?;
+    let keys = archive.keys().ok_or(Condition::ResourceConstraint)?;
+    let word = word.unwrap_or_default();
+    if !confirmation::is_valid(&keys, &permissions.requester, word.trim()) {
+        return how_to_confirm(&archive, &permissions.requester, &keys, &word).await;
+    }
     // A task of its own, so that the erasure completes even if this handler is canceled.
     let erasing =
         tokio::spawn(async move { archive.store.erase(permissions.requester.as_str()).await });
@@ -272,4 +300,32 @@ async fn delete(inbound: Inbound, State(archive): State<Archive>) -> Result<Stri
             })
         }
     }
+}
+
+/// Replies with what would be erased, and with the word that confirms it.
+async fn how_to_confirm(
+    archive: &Archive,
+    user: &BareJid,
+    keys: &Keys,
+    given: &str,
+) -> Result<String, BoxError> {
+    let owner = user.to_string();
+    let usage = archive
+        .read(user, move |backend| backend.usage(Some(&owner)))
+        .await?;
+    if usage.entries == 0 {
+        return Ok("There are no entries of yours.".to_owned());
+    }
+    let expired = if given.trim().is_empty() {
+        ""
+    } else {
+        "This word is wrong or has expired. "
+    };
+    Ok(format!(
+        "{expired}This permanently erases {}: everything that you sent or received here. To \
+        confirm, send within 5 minutes: {}delete mine {}",
+        amount(usage.entries, usage.bytes),
+        archive.settings.command_prefix,
+        confirmation::word(keys, user)
+    ))
 }

@@ -13,6 +13,7 @@
 mod archive;
 mod audit_layer;
 mod commands;
+mod confirmation;
 pub mod export;
 mod ingest;
 mod keys;

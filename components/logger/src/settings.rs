@@ -42,6 +42,11 @@ pub struct Settings {
     pub formats: Vec<String>,
     /// Obeys the hints `no-store` and `no-permanent-store` (XEP-0334). Default: `true`.
     pub honor_hints: bool,
+    /// Offers users the commands that stop and resume logging them. Default: `true`. With `false`,
+    /// an earlier choice has no effect either: for archives that must be complete.
+    pub allow_opt_out: bool,
+    /// Offers users the command that erases their entries. Default: `true`.
+    pub allow_erasure: bool,
     /// Stores presence. Default: `false`.
     pub presence: bool,
     /// Stores IQ sets with any payload, rather than only those of `formats`. Default: `false`.
@@ -76,6 +81,8 @@ impl Default for Settings {
             admins: Vec::new(),
             formats: Vec::new(),
             honor_hints: true,
+            allow_opt_out: true,
+            allow_erasure: true,
             presence: false,
             iq: false,
             retention: None,

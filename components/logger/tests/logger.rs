@@ -665,7 +665,27 @@ async fn users_search_export_opt_out_and_erase_by_chat() {
     assert!(said(&alice, "!stats").await.contains("You have opted out"));
     assert!(said(&alice, "!resume").await.starts_with("Logging resumed"));
     assert_eq!(said(&alice, "!search logged").await, "Nothing found.");
-    assert_eq!(said(&alice, "!delete mine").await, "Erased 1 entry.");
+    let asked = said(&alice, "!delete mine").await;
+    assert!(
+        asked.starts_with("This permanently erases 1 entry, "),
+        "{asked}"
+    );
+    let command = asked.split_once("5 minutes: ").expect("a command").1;
+    assert!(said(&alice, "!stats").await.starts_with("1 entry, "));
+    assert!(
+        said(&alice, "!delete mine now")
+            .await
+            .starts_with("This word is wrong or has expired. This permanently erases 1 entry")
+    );
+    assert!(
+        said(&bob, command).await.starts_with("This word is wrong"),
+        "a word is valid for one user"
+    );
+    assert_eq!(said(&alice, command).await, "Erased 1 entry.");
+    assert_eq!(
+        said(&alice, "!delete mine").await,
+        "There are no entries of yours."
+    );
     assert_eq!(said(&alice, "!search bells").await, "Nothing found.");
     let bytes = bytes(&folder.0);
     for gone in ["quixotic", "bells", "alice@localhost", "alice"] {
@@ -718,6 +738,41 @@ async fn interrupted_erasure_is_completed_on_startup() {
     tokio::time::timeout(std::time::Duration::from_secs(20), gone())
         .await
         .expect("everything is erased");
+}
+
+#[tokio::test]
+async fn archive_that_must_be_complete_has_no_opt_out_and_no_erasure() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    assert!(said(&alice, "!stop").await.starts_with("Logging stopped"));
+    drop((alice, host));
+    let complete = Settings {
+        honor_hints: false,
+        allow_opt_out: false,
+        allow_erasure: false,
+        ..settings()
+    };
+    let host = logger(&folder, complete).await;
+    let alice = host.user("alice@localhost/phone");
+    log(&alice, "1", "<body>kept</body>").await;
+    log(
+        &alice,
+        "2",
+        "<body>hint</body><no-store xmlns='urn:xmpp:hints'/>",
+    )
+    .await;
+    let all = ask(&alice, LOGGER, "").await.unwrap();
+    assert_eq!(all.bodies(), ["kept", "hint"]);
+    let items = format!(
+        "<iq type='get' to='{LOGGER}'><query xmlns='http://jabber.org/protocol/disco#items' \
+        node='http://jabber.org/protocol/commands'/></iq>"
+    );
+    let items = alice.request(items.as_str()).await.unwrap().to_xml();
+    assert!(items.contains("node='search'"), "{items}");
+    for node in ["stop", "resume", "delete"] {
+        assert!(!items.contains(&format!("node='{node}'")), "{items}");
+    }
 }
 
 #[tokio::test]

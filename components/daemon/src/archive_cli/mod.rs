@@ -5,6 +5,7 @@
 
 mod filter;
 mod progress;
+mod prune;
 mod read;
 mod write;
 
@@ -100,6 +101,12 @@ enum Command {
         /// Until all stanzas together fit in this size; the largest senders lose their oldest first
         #[arg(long, value_name = "SIZE", group = "rule")]
         above: Option<String>,
+        /// Only show how much would be removed
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask for confirmation; required unless stdin is a terminal
+        #[arg(short, long)]
+        yes: bool,
     },
 }
 
@@ -123,7 +130,7 @@ Examples:
   campanile archive export --format csv --since 2026-01-01 -o january.csv
   campanile archive export | gzip > all.ndjson.gz
   zcat all.ndjson.gz | campanile archive import -
-  campanile archive prune --before 90d
+  campanile archive prune --before 90d --dry-run
 
 All commands work while the daemon runs.";
 
@@ -226,8 +233,15 @@ fn work(command: &Command, address: &StoreAddress) -> Result<(), Failure> {
             output,
         } => read::export(&mut *reader()?, filter, *format, output.as_deref()),
         Command::Import { input } => write::import(&mut *writer()?, input),
-        Command::Prune { before, above } => {
-            write::prune(&mut *writer()?, before.as_deref(), above.as_deref())
+        Command::Prune {
+            before,
+            above,
+            dry_run,
+            yes,
+        } => {
+            let rule = prune::rule(before.as_deref(), above.as_deref())?;
+            let consent = prune::Consent::of(*dry_run, *yes);
+            prune::prune(&mut *writer()?, &rule, consent)
         }
     }
 }

@@ -1,20 +1,18 @@
-//! Commands that write: import and prune, in small steps between which the daemon can write.
+//! The command import, in small steps between which the daemon can write.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use campanile::settings::parse_size;
 use campanile_logger::export;
-use campanile_logger::store::{Backend, Prune, StoreError};
+use campanile_logger::store::{Backend, StoreError};
 
-use super::filter::moment;
 use super::progress::Progress;
 use super::{Failure, counted, named};
 
 /// Number of entries per step.
-const STEP: usize = 500;
+pub(super) const STEP: usize = 500;
 /// Number of attempts for a step while the database is busy.
 const TRIES: u32 = 20;
 /// Delay between two attempts.
@@ -77,38 +75,8 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
     )?)
 }
 
-/// Removes the oldest entries, by age or by total size.
-pub(super) fn prune(
-    backend: &mut dyn Backend,
-    before: Option<&str>,
-    above: Option<&str>,
-) -> Result<(), Failure> {
-    let rule = match (before, above) {
-        (Some(time), _) => Prune::Before(moment(time).map_err(Failure::Usage)?),
-        (None, size) => {
-            let size = size.unwrap_or_default();
-            let bytes = parse_size(size)
-                .ok_or_else(|| Failure::Usage(format!("{size:?} is not a size: write 10GiB")))?;
-            Prune::Above(bytes as u64)
-        }
-    };
-    let progress = Progress::counting(None);
-    let mut pruned = 0;
-    loop {
-        match retry(|| backend.prune(&rule, STEP))? {
-            0 => break,
-            some => pruned += some,
-        }
-        progress.advance(STEP as u64);
-    }
-    retry(|| backend.scrub())?;
-    progress.finish();
-    let removed = counted(pruned as u64);
-    Ok(writeln!(io::stdout(), "removed {removed}")?)
-}
-
 /// Runs a step, and retries it while the daemon keeps the database busy.
-fn retry<T>(mut step: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn retry<T>(mut step: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     for _ in 1..TRIES {
         match step() {
             Err(StoreError::Busy) => std::thread::sleep(RETRY_DELAY),

@@ -117,10 +117,27 @@ fn exported_entries_can_be_imported_searched_and_exported_again() {
         stats.starts_with("2 entries, ") && stats.contains("alice@localhost: 1 entry"),
         "{stats}"
     );
+    let prune = ["prune", "--before", "2026-01-15"];
+    let ended = archive.run(&prune, "y\n");
     assert_eq!(
-        archive.says(&["prune", "--before", "2026-01-15"], ""),
-        "removed 1 entry\n"
+        (ended.code, ended.stderr.as_str()),
+        (
+            Some(64),
+            "campanile: this would permanently remove 1 entry of 2; add --yes to do so, or \
+            --dry-run to only see the number\n"
+        )
     );
+    let with = |option| [&prune[..], &[option]].concat();
+    assert_eq!(
+        archive.says(&with("--dry-run"), ""),
+        "would remove 1 entry of 2\n"
+    );
+    assert_eq!(
+        archive.says(&["prune", "--above", "1KiB", "--dry-run"], ""),
+        "would remove entries of about 0 bytes, out of 224 bytes\n"
+    );
+    assert_eq!(archive.says(&["export"], "").lines().count(), 2);
+    assert_eq!(archive.says(&with("--yes"), ""), "removed 1 entry\n");
     assert_eq!(
         archive
             .says(&["export", "--format", "text"], "")

@@ -182,9 +182,13 @@ fn interrupted_erasure_is_completed_at_the_next_start() {
         answered += stream.answers().0.len() as u32;
     }
     let from = "from='alicia@example.org/r'";
-    stream.write(&format!(
-        "<message {from} to='{DOMAIN}' type='chat' id='d'><body>!delete mine</body></message>"
-    ));
+    let say = |command: &str| {
+        format!("<message {from} to='{DOMAIN}' type='chat' id='d'><body>{command}</body></message>")
+    };
+    stream.write(&say("!delete mine"));
+    stream.until("send within 5 minutes: ");
+    let command = stream.until("</body>");
+    stream.write(&say(command.trim_end_matches("</body>")));
     // Writes are interleaved with the steps of an erasure: by then, only some entries are erased.
     for _ in 0..3 {
         let resume = "<body>!resume</body></message>";

@@ -8,7 +8,7 @@ const POSTGRES: &str = "6:7: `store` is not a database address\n    help: write 
     postgres://user:password@host/database, and append ?sslmode=verify-full to encrypt";
 #[cfg(not(feature = "postgres"))]
 const POSTGRES: &str = "6:7: this program was built without PostgreSQL\n    help: rebuild it with \
-    `--features postgres`, or write \"sqlite:presence.db\"";
+    `--features postgres`, or write \"sqlite:FILE\"";
 
 /// Expands to a complete component, followed by these lines.
 macro_rules! component {
@@ -221,6 +221,14 @@ const ONE: &[(&str, &str)] = &[
     (
         component!("[component.logger]\nstore='sqlite:x'\nadmin=['a@b']"),
         "7:1: unknown key \"admin\" in [component.logger]\n    help: did you mean `admins`?",
+    ),
+    (
+        component!("[component.logger]\nstore='sqlite:x'\nallow_erasure='no'"),
+        "7:15: `allow_erasure` cannot be a string\n    help: write true or false",
+    ),
+    (
+        component!("[component.logger]\nstore='sqlite:x'\nallow_opt_out=0"),
+        "7:15: `allow_opt_out` cannot be a number\n    help: write true or false",
     ),
     (
         component!("[component.logger]\nstore='sqlite:x'\nretention='1s'"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The end of a read: a time, or the moment when nobody waits for its result any more.
+/// The end of a read: a time, or the moment when its caller is dropped.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     end: Instant,

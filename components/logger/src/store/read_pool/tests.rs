@@ -82,7 +82,7 @@ async fn abandoned_query_keeps_its_permit_until_its_thread_ends() {
         reading.abort();
         assert!(reading.await.unwrap_err().is_cancelled());
     }
-    // All threads are busy with queries that nobody waits for.
+    // All threads are busy with queries whose callers are gone.
     assert_eq!(store.read_pool.permits.available_permits(), 0);
     let waiting = tokio::spawn({
         let store = store.clone();
