@@ -10,7 +10,7 @@ use campanile::stanza::{Children, Kind, MessageType, PresenceType, Stanza};
 use campanile::xmpp_parsers::receipts::Received;
 
 use crate::archive::Archive;
-use crate::new_entry::HINTS;
+use crate::new_entry::{self, HINTS};
 use crate::store::Query;
 use crate::xml;
 
@@ -29,8 +29,9 @@ pub(crate) async fn message(
         && ["no-store", "no-permanent-store"]
             .iter()
             .any(|hint| stanza.children().find(HINTS, hint).is_some());
+    let signals = !archive.settings.signals && new_entry::is_signal(stanza);
     // A message that is not archived gets no receipt.
-    if unwanted || archive.is_opted_out(inbound.sender()) {
+    if unwanted || signals || archive.is_opted_out(inbound.sender()) {
         return Ok(Reply::Empty);
     }
     let receipt = receipt(stanza)?;

@@ -192,6 +192,13 @@ impl Part {
     }
 }
 
+/// Returns `true` for a message without content: a typing notification, a receipt or a marker.
+pub(crate) fn is_signal(stanza: &Stanza) -> bool {
+    let children = stanza.children();
+    let mut parts = children.iter().map(|child| Part::of(&child));
+    children.first().is_some() && parts.all(|part| matches!(part, Part::Note))
+}
+
 /// Returns `true` if one of the indexed texts of a stanza contains a phrase. The index has no word
 /// order, so this reads the stanza.
 pub(crate) fn contains_phrase(stanza: &Stanza, phrase: &[String]) -> bool {

@@ -47,6 +47,9 @@ pub struct Settings {
     pub allow_opt_out: bool,
     /// Offers users the command that erases their entries. Default: `true`.
     pub allow_erasure: bool,
+    /// Stores messages without content, such as typing notifications, receipts and read markers.
+    /// Default: `false`.
+    pub signals: bool,
     /// Stores presence. Default: `false`.
     pub presence: bool,
     /// Stores IQ sets with any payload, rather than only those of `formats`. Default: `false`.
@@ -83,6 +86,7 @@ impl Default for Settings {
             honor_hints: true,
             allow_opt_out: true,
             allow_erasure: true,
+            signals: false,
             presence: false,
             iq: false,
             retention: None,

@@ -79,6 +79,68 @@ async fn log(user: &User, id: &str, children: &str) {
     assert_eq!(received.attribute("id").as_deref(), Some(id));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn write_ahead_log_is_emptied_when_idle() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    for number in 0..200 {
+        log(&alice, &format!("m{number}"), "<body>The bell rings</body>").await;
+    }
+    let size = || {
+        std::fs::metadata(folder.0.join("logger.db-wal"))
+            .unwrap()
+            .len()
+    };
+    let emptied = async || {
+        while size() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_secs(20), emptied())
+            .await
+            .is_ok(),
+        "{} bytes in the log, {} in the database",
+        size(),
+        std::fs::metadata(folder.0.join("logger.db")).unwrap().len()
+    );
+    log(&alice, "last", "<body>again</body>").await;
+    let all = ask(&alice, LOGGER, &rsm("<max>1</max><before/>"))
+        .await
+        .unwrap();
+    assert_eq!(all.bodies(), ["again"]);
+}
+
+#[tokio::test]
+async fn messages_that_only_signal_are_not_archived() {
+    let signals = [
+        "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+        "<displayed xmlns='urn:xmpp:chat-markers:0' id='x'/><no-copy xmlns='urn:xmpp:hints'/>",
+        "<received xmlns='urn:xmpp:receipts' id='x'/><thread>t</thread>",
+    ];
+    let contents = [
+        "<body>text</body><active xmlns='http://jabber.org/protocol/chatstates'/>",
+        "<subject>title</subject>",
+        "<reactions xmlns='urn:xmpp:reactions:0' id='x'><reaction>x</reaction></reactions>",
+    ];
+    for (with_signals, stored) in [(false, 4), (true, 7)] {
+        let folder = Folder::new();
+        let settings = Settings {
+            signals: with_signals,
+            ..settings()
+        };
+        let host = logger(&folder, settings).await;
+        let alice = host.user("alice@localhost/phone");
+        for children in signals.iter().chain(&contents) {
+            let message = format!("<message type='chat' to='{LOGGER}'>{children}</message>");
+            alice.send(message.as_str()).await.unwrap();
+        }
+        log(&alice, "last", "<body>last</body>").await;
+        assert_eq!(ask(&alice, LOGGER, "").await.unwrap().ids.len(), stored);
+    }
+}
+
 /// The results of a query: IDs, forwarded stanzas, and the `<fin/>`.
 struct Results {
     ids: Vec<String>,

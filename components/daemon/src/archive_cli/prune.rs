@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::write::{STEP, retry};
 use super::{Failure, counted};
 
-/// How the user agrees to the removal.
+/// The consent of the user to the removal.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Consent {
     /// Nothing is removed.

@@ -227,6 +227,10 @@ const ONE: &[(&str, &str)] = &[
         "7:15: `allow_erasure` cannot be a string\n    help: write true or false",
     ),
     (
+        component!("[component.logger]\nstore='sqlite:x'\nsignals='all'"),
+        "7:9: `signals` cannot be a string\n    help: write true or false",
+    ),
+    (
         component!("[component.logger]\nstore='sqlite:x'\nallow_opt_out=0"),
         "7:15: `allow_opt_out` cannot be a number\n    help: write true or false",
     ),

@@ -88,6 +88,8 @@ pub(super) fn open(path: &Path) -> Result<(Connection, DatabaseFile), SchemaErro
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // After a large transaction, the log shrinks again.
+    connection.pragma_update_and_check(None, "journal_size_limit", 4_194_304, |_| Ok(()))?;
     SCHEMA.migrate(&mut connection)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok((connection, file))

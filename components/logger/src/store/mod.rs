@@ -122,6 +122,15 @@ pub trait Backend: Send {
     /// [`StoreError::Busy`] while a reader still uses the old data; try again later.
     fn scrub(&mut self) -> Result<(), StoreError>;
 
+    /// Returns unneeded space to the file system. Called when the store is idle, and does not wait:
+    /// returns `false` if a reader is in the way.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    fn compact(&mut self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     /// Returns the JIDs whose erasure is incomplete: the JID, or its hash once all its entries are
     /// erased.
     ///

@@ -27,6 +27,8 @@ const MAX_BATCH_BYTES: usize = 16 << 20;
 const MIN_COMMIT_INTERVAL: Duration = Duration::from_millis(4);
 /// If no entry arrives within this time, the batch is committed.
 const GATHER_STEP: Duration = Duration::from_micros(500);
+/// The time without work after which the store is compacted.
+const IDLE_DELAY: Duration = Duration::from_secs(1);
 /// The delay before a failed attempt to open the database is repeated.
 const REOPEN_DELAY: Duration = Duration::from_millis(500);
 
@@ -103,6 +105,7 @@ impl Writer {
                 backend: None,
                 failed: None,
                 failures: FailureLog::default(),
+                has_written: false,
                 last: None,
             };
             let runtime = Handle::try_current().ok();
@@ -201,6 +204,8 @@ struct Thread {
     /// The last failure to open the database, and its time.
     failed: Option<(StoreError, Instant)>,
     failures: FailureLog,
+    /// `true` if there may be something to compact.
+    has_written: bool,
     last: Option<Instant>,
 }
 
@@ -213,7 +218,9 @@ enum Turn {
 impl Thread {
     fn run(mut self, runtime: Option<&Handle>) {
         loop {
-            match self.next() {
+            let turn = self.next();
+            self.has_written = true;
+            match turn {
                 Turn::Batch(new_entries, completions) => {
                     self.batch(&new_entries, completions, runtime);
                 }
@@ -233,7 +240,18 @@ impl Thread {
             if pending.closed {
                 return Turn::End;
             }
-            shared.changed.wait(&mut pending);
+            if !self.has_written {
+                shared.changed.wait(&mut pending);
+            } else if shared
+                .changed
+                .wait_for(&mut pending, IDLE_DELAY)
+                .timed_out()
+                && pending.work.is_empty()
+            {
+                drop(pending);
+                self.compact();
+                pending = shared.lock();
+            }
         }
         pending = self.gather(&shared, pending);
         let mut batch = (Vec::new(), Vec::new());
@@ -257,6 +275,21 @@ impl Thread {
         pending.entries -= batch.0.len();
         pending.bytes = pending.bytes.saturating_sub(bytes);
         Turn::Batch(batch.0, batch.1)
+    }
+
+    /// Compacts the idle store; tries again later if a reader is in the way.
+    fn compact(&mut self) {
+        let Some(backend) = &mut self.backend else {
+            self.has_written = false;
+            return;
+        };
+        match backend.compact() {
+            Ok(done) => self.has_written = !done,
+            Err(error) => {
+                self.has_written = false;
+                tracing::debug!(store = %self.open.name(), %error, "idle store not compacted");
+            }
+        }
     }
 
     /// Waits briefly for the batch to grow while entries keep arriving.

@@ -45,14 +45,19 @@ pub(super) fn scrub(db: &Connection) -> Result<(), StoreError> {
     let emptied: Vec<i64> = emptied
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy != 0 {
+    if !truncate_log(db)? {
         return Err(StoreError::Busy);
     }
     for party in emptied {
         db.execute("DELETE FROM erasing WHERE party = ?1", [party])?;
     }
     Ok(())
+}
+
+/// Writes the log back to the database and truncates it. Returns `false` if a reader is in the way.
+pub(super) fn truncate_log(db: &Connection) -> Result<bool, StoreError> {
+    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 /// A name that is already a hash belongs to entries that are all erased, whose old bytes may still

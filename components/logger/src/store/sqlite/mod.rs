@@ -72,6 +72,7 @@ impl Open for SqliteStore {
             jids: Jids::new(keys.clone()),
             connection,
             file,
+            busy_timeout: self.busy_timeout,
             keys,
             last: None,
         }))
@@ -87,14 +88,15 @@ impl Open for SqliteStore {
 }
 
 /// Commits are on disk before they are reported (`FULL`), and deleted data is overwritten with
-/// zeros.
+/// zeros. The log is written back at 16 MiB, and when the store is idle: each commit appends the
+/// pages of the index that it changes, so that the log of a small archive grows far beyond it.
 const WRITES: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA secure_delete = ON;
     PRAGMA cache_size = -32768;
-    PRAGMA wal_autocheckpoint = 16000;
-    PRAGMA journal_size_limit = 67108864;
+    PRAGMA wal_autocheckpoint = 4096;
+    PRAGMA journal_size_limit = 16777216;
     PRAGMA temp_store = MEMORY;
 ";
 const READS: &str = "
@@ -111,6 +113,7 @@ const PROGRESS_STEPS: std::ffi::c_int = 4000;
 struct Sqlite {
     connection: Connection,
     file: DatabaseFile,
+    busy_timeout: Duration,
     keys: Keys,
     jids: Jids,
     /// The last assigned place.
@@ -165,6 +168,17 @@ impl Backend for Sqlite {
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         self.guarded(|store| erase::scrub(&store.connection))
+    }
+
+    fn compact(&mut self) -> Result<bool, StoreError> {
+        let busy_timeout = self.busy_timeout;
+        self.guarded(|store| {
+            // Entries that arrive meanwhile must not wait for a reader.
+            store.connection.busy_timeout(Duration::ZERO)?;
+            let done = erase::truncate_log(&store.connection);
+            store.connection.busy_timeout(busy_timeout)?;
+            done
+        })
     }
 
     fn unfinished(&mut self) -> Result<Vec<String>, StoreError> {

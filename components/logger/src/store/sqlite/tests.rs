@@ -661,6 +661,7 @@ fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
     Box::new(super::Sqlite {
         connection,
         file,
+        busy_timeout: std::time::Duration::ZERO,
         keys,
         jids,
         last: None,

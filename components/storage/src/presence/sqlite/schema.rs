@@ -44,6 +44,8 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
     // Readers and the writer do not block each other, and a commit is on disk before it returns.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // After a large transaction, the log shrinks again.
+    connection.pragma_update_and_check(None, "journal_size_limit", 4_194_304, |_| Ok(()))?;
     SCHEMA.migrate(connection)
 }
 
