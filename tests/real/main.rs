@@ -32,6 +32,7 @@ mod readiness;
 mod refusals;
 mod restarts;
 mod routing;
+mod search;
 mod servers;
 mod sessions;
 mod status_page;

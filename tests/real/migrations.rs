@@ -87,21 +87,22 @@ async fn logger_migrates_older_and_rejects_newer_database() {
             (row.get::<_, i64>(0), row.get::<_, Vec<u8>>(1))
         };
         let (_, key) = meta(
-            "DROP TABLE campanile_logger.erasing; UPDATE campanile_logger.meta SET version = 1",
+            "DROP TABLE campanile_logger.erasing, campanile_logger.reindex; UPDATE \
+            campanile_logger.meta SET version = 1",
         );
         assert_eq!(
             why(false),
-            "campanile_logger has schema 1, this campanile supports 2: start `campanile run`, \
+            "campanile_logger has schema 1, this campanile supports 3: start `campanile run`, \
              which upgrades it"
         );
         store.open(true).unwrap();
         store.open(false).unwrap();
-        assert_eq!(meta(""), (2, key));
+        assert_eq!(meta(""), (3, key));
         meta("UPDATE campanile_logger.meta SET version = 99");
         for write in [true, false] {
             assert_eq!(
                 why(write),
-                "campanile_logger has schema 99, this campanile supports 2: install the newer \
+                "campanile_logger has schema 99, this campanile supports 3: install the newer \
                  version"
             );
         }

@@ -21,6 +21,7 @@ mod mam;
 mod new_entry;
 mod permissions;
 mod quota;
+mod reindex;
 mod retention;
 mod settings;
 pub mod store;
@@ -138,7 +139,10 @@ impl Module for Logger {
     async fn start(&self, _client: Client) -> Result<(), BoxError> {
         let opened = self.archive.refresh_opt_outs().await;
         self.archive.store.at_start(opened)?;
-        self.set_maintenance(Some(tokio::spawn(retention::run(self.archive.clone()))));
+        let archive = self.archive.clone();
+        self.set_maintenance(Some(tokio::spawn(async move {
+            tokio::join!(reindex::run(&archive), retention::run(archive.clone()));
+        })));
         Ok(())
     }
 

@@ -144,13 +144,22 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn of(stanza: &Stanza) -> Self {
+        Self::with(stanza, WordSet::add)
+    }
+
+    /// Returns the content as indexed by schema version 2.
+    pub(crate) fn version_2(stanza: &Stanza) -> Self {
+        Self::with(stanza, WordSet::add_version_2)
+    }
+
+    fn with(stanza: &Stanza, add: fn(&mut WordSet, &str)) -> Self {
         let mut words = WordSet::default();
         let mut payloads = Vec::new();
         for child in stanza.children().iter() {
             match Part::of(&child) {
-                Part::Text => words.add(&child.text()),
+                Part::Text => add(&mut words, &child.text()),
                 Part::Payload(payload) => {
-                    words.add(&crate::xml::character_data(child.as_str()));
+                    add(&mut words, &crate::xml::character_data(child.as_str()));
                     payloads.push(payload);
                 }
                 Part::Note => {}

@@ -3,31 +3,34 @@
 use std::fmt::Write;
 
 use crate::new_entry::{Class, payload};
-use crate::tokenizer;
+use crate::tokenizer::{Search, SearchTerm};
 
 use super::StoreError;
-
-/// Maximum number of words of a search.
-const MAX_WORDS: usize = 32;
-/// Maximum number of words that match as prefixes.
-const MAX_PREFIXES: usize = 4;
-/// Minimum number of letters of a prefix.
-const MIN_PREFIX: usize = 3;
 
 /// The prefix of every term that is not a word. Words never contain it, so a message cannot forge
 /// such a term.
 const MARK: char = '§';
 
 /// One term of the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Term {
-    pub(super) text: String,
-    /// `true` to match as a prefix.
-    pub(super) beginning: bool,
+pub(super) type Term = SearchTerm;
+
+/// The terms of a query.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    /// A conjunction of groups. Of each group, at least one alternative must match, with all its
+    /// terms.
+    pub(super) all: Vec<Vec<Vec<Term>>>,
+    /// None of these may match.
+    pub(super) none: Vec<Vec<Term>>,
 }
 
-/// A conjunction of groups; of each group, at least one term must match.
-pub(super) type Terms = Vec<Vec<Term>>;
+impl Terms {
+    /// Requires one of these terms.
+    pub(super) fn require(&mut self, any: impl IntoIterator<Item = Term>) {
+        self.all
+            .push(any.into_iter().map(|term| vec![term]).collect());
+    }
+}
 
 impl Term {
     fn exact(text: String) -> Self {
@@ -56,36 +59,17 @@ impl Term {
 /// Returns the terms of a search text; `None` if the text has no word, so that nothing can match.
 ///
 /// # Errors
-/// [`StoreError::Query`] if the search would read too much of the index: a prefix such as `a*`
-/// matches a large part of all entries, whose lists are merged in memory.
+/// [`StoreError::Query`] if the search cannot be evaluated, or would read too much of the index: a
+/// prefix such as `a*` matches a large part of all entries, whose lists are merged in memory.
 pub(super) fn words(text: &str) -> Result<Option<Terms>, StoreError> {
-    let words = tokenizer::query(text);
-    if words.is_empty() && !text.trim().is_empty() {
+    let search = Search::parse(text).map_err(StoreError::Query)?;
+    if search.all.is_empty() && !text.trim().is_empty() {
         return Ok(None);
     }
-    if words.len() > MAX_WORDS {
-        return Err(StoreError::Query(format!(
-            "a search has at most {MAX_WORDS} words"
-        )));
-    }
-    let prefixes = words.iter().filter(|(_, beginning)| *beginning);
-    if prefixes.clone().count() > MAX_PREFIXES {
-        return Err(StoreError::Query(format!(
-            "at most {MAX_PREFIXES} words of a search may end with *"
-        )));
-    }
-    if let Some((short, _)) = prefixes.clone().find(|(word, _)| is_short_prefix(word)) {
-        return Err(StoreError::Query(format!(
-            "{short}* matches too much: write at least {MIN_PREFIX} letters before *"
-        )));
-    }
-    let term = |(text, beginning)| vec![Term { text, beginning }];
-    Ok(Some(words.into_iter().map(term).collect()))
-}
-
-/// Letters of other scripts than Latin, Greek and Cyrillic are rarer each.
-fn is_short_prefix(word: &str) -> bool {
-    word.chars().count() < MIN_PREFIX && word.chars().all(|c| c < '\u{530}')
+    Ok(Some(Terms {
+        all: search.all,
+        none: search.none,
+    }))
 }
 
 /// Writes all terms of an entry to `out`, separated by spaces.

@@ -122,6 +122,13 @@ pub trait Backend: Send {
     /// [`StoreError::Busy`] while a reader still uses the old data; try again later.
     fn scrub(&mut self) -> Result<(), StoreError>;
 
+    /// Updates the index of up to `most` entries that an earlier version has written, the newest
+    /// first. Returns their number; 0 once none are left.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    fn reindex(&mut self, most: usize) -> Result<usize, StoreError>;
+
     /// Returns unneeded space to the file system. Called when the store is idle, and does not wait:
     /// returns `false` if a reader is in the way.
     ///

@@ -7,7 +7,7 @@ use campanile::jid::Jid;
 use super::index_terms::{self, Term, Terms};
 use super::{Entry, Page, Query, StoreError};
 use crate::new_entry::{self, Class, bare};
-use crate::tokenizer;
+use crate::tokenizer::Search;
 
 /// Time limit for a page whose entries must be filtered one by one.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ pub(super) enum Plan {
     Nothing,
     /// Scan the entries in order.
     Scan,
-    /// Search the index: of each group, at least one term must match.
+    /// Search the index.
     Match(Terms),
 }
 
@@ -41,12 +41,7 @@ pub(super) fn plan(
         } else {
             &query.classes[..]
         };
-        all.push(
-            classes
-                .iter()
-                .map(|class| Term::archive(archive, *class))
-                .collect(),
-        );
+        all.require(classes.iter().map(|class| Term::archive(archive, *class)));
     }
     let with = query
         .with
@@ -63,12 +58,12 @@ pub(super) fn plan(
         let Some(party) = find(party)? else {
             return Ok(Plan::Nothing);
         };
-        all.push(vec![Term::party(party)]);
+        all.require([Term::party(party)]);
     }
     if let Some((namespace, name)) = &query.payload {
-        all.push(vec![Term::payload(namespace, name)]);
+        all.require([Term::payload(namespace, name)]);
     }
-    Ok(if all.is_empty() {
+    Ok(if all.all.is_empty() {
         Plan::Scan
     } else {
         Plan::Match(all)
@@ -176,7 +171,8 @@ impl<'q> Filter<'q> {
             } else {
                 &[]
             },
-            phrases: tokenizer::phrases(&query.words),
+            // The plan reports an error of the search.
+            phrases: Search::parse(&query.words).unwrap_or_default().phrases,
         }
     }
 

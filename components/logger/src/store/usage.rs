@@ -18,9 +18,13 @@ pub(super) struct Parties {
 impl Parties {
     /// Returns sender and recipient; one of them if they are the same.
     pub(super) fn both(&self) -> impl Iterator<Item = i64> {
-        std::iter::once(self.sender)
-            .chain(self.recipient.filter(|recipient| *recipient != self.sender))
+        both(self.sender, self.recipient)
     }
+}
+
+/// Returns sender and recipient; one of them if they are the same.
+pub(super) fn both(sender: i64, recipient: Option<i64>) -> impl Iterator<Item = i64> {
+    std::iter::once(sender).chain(recipient.filter(|recipient| *recipient != sender))
 }
 
 /// An entry as it is accounted.

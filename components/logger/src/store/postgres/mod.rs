@@ -6,6 +6,7 @@
 
 mod erase;
 mod read;
+mod reindex;
 mod schema;
 mod write;
 
@@ -116,6 +117,10 @@ impl Backend for Postgres {
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         erase::scrub(self)
+    }
+
+    fn reindex(&mut self, most: usize) -> Result<usize, StoreError> {
+        reindex::reindex(self, most)
     }
 
     fn unfinished(&mut self) -> Result<Vec<String>, StoreError> {

@@ -198,11 +198,19 @@ pub(super) fn used(
 }
 
 /// Formats the conditions as a `tsquery`. Terms contain no quotation marks.
-fn expression(all: &Terms) -> String {
+fn expression(terms: &Terms) -> String {
     let term = |term: &Term| format!("'{}'{}", term.text, if term.beginning { ":*" } else { "" });
-    let any =
-        |any: &Vec<Term>| format!("({})", any.iter().map(term).collect::<Vec<_>>().join(" | "));
-    all.iter().map(any).collect::<Vec<_>>().join(" & ")
+    let all_of = |terms: &Vec<Term>| {
+        let terms: Vec<_> = terms.iter().map(term).collect();
+        format!("({})", terms.join(" & "))
+    };
+    let any_of = |group: &Vec<Vec<Term>>| {
+        let group: Vec<_> = group.iter().map(all_of).collect();
+        format!("({})", group.join(" | "))
+    };
+    let all = terms.all.iter().map(any_of);
+    let none = terms.none.iter().map(|none| format!("!{}", all_of(none)));
+    all.chain(none).collect::<Vec<_>>().join(" & ")
 }
 
 /// Fetches matching entries up to the limit.

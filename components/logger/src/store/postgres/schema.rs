@@ -33,10 +33,20 @@ const TABLES: &str = "
     INSERT INTO epoch VALUES (1);
 ";
 
+/// Entries before this place have terms of version 2, until they are updated.
+const REINDEX: &str = "
+    CREATE TABLE reindex (boundary bigint NOT NULL);
+    INSERT INTO reindex SELECT max(place) + 1 FROM entry HAVING max(place) IS NOT NULL;
+";
+
 /// The lock is "logr", the one of [`LOCK`].
 const SCHEMA: Schema = Schema {
     name: "campanile_logger",
-    steps: &[TABLES, "CREATE TABLE erasing (party bigint PRIMARY KEY)"],
+    steps: &[
+        TABLES,
+        "CREATE TABLE erasing (party bigint PRIMARY KEY)",
+        REINDEX,
+    ],
     lock: 1_819_240_306,
 };
 

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::Sqlite;
 use super::jids::Jids;
+use super::reindex;
 use super::usage_table::{self, Accounted, Parties, UsageDelta};
 use crate::new_entry::{Class, Index, domain};
 use crate::store::index_terms::{self, Term};
@@ -224,7 +225,7 @@ fn unindex(db: &Connection, jids: &Jids, place: Place) -> Result<Option<Accounte
     let mut terms = String::new();
     match stanza.as_deref().and_then(crate::xml::stanza) {
         Some(stanza) => {
-            let Index { words, payloads } = Index::of(&stanza);
+            let Index { words, payloads } = reindex::index(&stanza, place, reindex::boundary(db)?);
             index_terms::of_entry(
                 archive,
                 class,

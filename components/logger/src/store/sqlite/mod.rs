@@ -3,6 +3,7 @@
 mod erase;
 mod jids;
 mod read;
+mod reindex;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -168,6 +169,10 @@ impl Backend for Sqlite {
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         self.guarded(|store| erase::scrub(&store.connection))
+    }
+
+    fn reindex(&mut self, most: usize) -> Result<usize, StoreError> {
+        self.guarded(|store| reindex::reindex(store, most))
     }
 
     fn compact(&mut self) -> Result<bool, StoreError> {

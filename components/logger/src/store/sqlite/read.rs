@@ -143,7 +143,7 @@ fn plan(store: &Sqlite, db: &Connection, query: &Query) -> Result<Plan, StoreErr
 }
 
 /// Formats the conditions in FTS5 syntax. Terms contain no quotation marks.
-fn expression(all: &Terms) -> String {
+fn expression(terms: &Terms) -> String {
     let term = |term: &Term| {
         format!(
             "\"{}\"{}",
@@ -151,13 +151,19 @@ fn expression(all: &Terms) -> String {
             if term.beginning { " *" } else { "" }
         )
     };
-    let any = |any: &Vec<Term>| {
-        format!(
-            "({})",
-            any.iter().map(term).collect::<Vec<_>>().join(" OR ")
-        )
+    let all_of = |terms: &Vec<Term>| {
+        let terms: Vec<_> = terms.iter().map(term).collect();
+        format!("({})", terms.join(" AND "))
     };
-    all.iter().map(any).collect::<Vec<_>>().join(" AND ")
+    let any_of = |group: &Vec<Vec<Term>>| {
+        let group: Vec<_> = group.iter().map(all_of).collect();
+        format!("({})", group.join(" OR "))
+    };
+    let all: Vec<_> = terms.all.iter().map(any_of).collect();
+    let none = terms.none.iter().map(all_of);
+    none.fold(all.join(" AND "), |matches, none| {
+        format!("({matches}) NOT {none}")
+    })
 }
 
 fn scan(query: &Query, columns: &str) -> String {

@@ -57,11 +57,17 @@ const ERASURES: &str = "
     8388608);
 ";
 
+/// Entries before this place have terms of version 2, until they are updated.
+const REINDEX: &str = "
+    INSERT INTO meta (name, value)
+        SELECT 'reindex', max(place) + 1 FROM entry HAVING max(place) IS NOT NULL;
+";
+
 /// The `application_id` is "camp".
 const SCHEMA: Schema = Schema {
     application: 0x6361_6d70,
     unversioned: None,
-    steps: &[Step::Call(create), Step::Sql(ERASURES)],
+    steps: &[Step::Call(create), Step::Sql(ERASURES), Step::Sql(REINDEX)],
 };
 
 /// Checks that a file could be used, without changing it.

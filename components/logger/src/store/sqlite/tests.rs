@@ -669,6 +669,69 @@ fn limited(path: &Path, pages: u32) -> Box<dyn Backend> {
 }
 
 #[test]
+fn index_of_version_2_is_updated_while_in_use() {
+    let folder = Folder::new();
+    let mut store = folder.store().open(true).unwrap();
+    // Entries before this place are stored with the terms of version 2.
+    let other = rusqlite::Connection::open(folder.store().path()).unwrap();
+    other
+        .execute(
+            "INSERT INTO meta (name, value) VALUES ('reindex', 1000)",
+            [],
+        )
+        .unwrap();
+    let old: Vec<_> = (0..20)
+        .map(|n| new_entry("alice@localhost/x", &format!("Łódź und Straße {n}")).with_time(n * 10))
+        .chain([new_entry("bob@localhost/x", "Łódź quixotic").with_time(500)])
+        .collect();
+    append(&mut *store, &old);
+    append(&mut *store, &[new_entry("alice@localhost/x", "nowa Łódź")]);
+    let found = |store: &mut dyn Backend, words: &str| {
+        let query = Query {
+            words: words.into(),
+            ..query()
+        };
+        store.page(&query).unwrap().entries.len()
+    };
+    assert_eq!(found(&mut *store, "lodz"), 1, "only the new entry");
+    assert_eq!(found(&mut *store, "und"), 20);
+    assert_eq!(found(&mut *store, ""), 22);
+    assert_eq!(store.reindex(5).unwrap(), 5);
+    assert_eq!(found(&mut *store, "lodz"), 6, "the newest first");
+    // An entry is removed with the terms that it was added with, on both sides of the boundary.
+    while store.prune(&Prune::Before(50), 2).unwrap() > 0 {}
+    while store.erase("bob@localhost", 10).unwrap() > 0 {}
+    store.scrub().unwrap();
+    for gone in [&b"quixotic"[..], b"bob"] {
+        assert!(
+            !folder
+                .bytes()
+                .windows(gone.len())
+                .any(|bytes| bytes == gone)
+        );
+    }
+    drop(store);
+    let mut store = folder.store().open(true).unwrap();
+    while store.reindex(5).unwrap() > 0 {}
+    assert_eq!(store.reindex(5).unwrap(), 0);
+    assert_eq!(found(&mut *store, "lodz strasse"), 15);
+    assert_eq!(found(&mut *store, "lodz"), 16);
+    append(
+        &mut *store,
+        &[new_entry("alice@localhost/x", "Łódź").with_time(1)],
+    );
+    assert_eq!(found(&mut *store, "lodz"), 17, "an import after the update");
+    while store.prune(&Prune::Before(i64::MAX), 7).unwrap() > 0 {}
+    for term in ["lodz", "und", "łodz", "straße"] {
+        let left = "SELECT count(*) FROM term WHERE term MATCH ?1";
+        let left: i64 = other
+            .query_row(left, [format!("\"{term}\"")], |row| row.get(0))
+            .unwrap();
+        assert_eq!(left, 0, "{term}");
+    }
+}
+
+#[test]
 fn read_ends_at_its_deadline() {
     let folder = Folder::new();
     let mut store = folder.store().open(true).unwrap();
@@ -732,7 +795,7 @@ fn foreign_or_newer_database_is_rejected() {
         .unwrap();
     for write in [true, false] {
         let error = folder.store().open(write).err().unwrap().to_string();
-        let newer = "logger.db has schema 99, this campanile supports 2: install the newer version";
+        let newer = "logger.db has schema 99, this campanile supports 3: install the newer version";
         assert!(error.ends_with(newer), "{error}");
     }
     assert!(

@@ -1,5 +1,6 @@
 //! Commits of batches, each in one transaction.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rusqlite::{
@@ -7,8 +8,9 @@ use rusqlite::{
 };
 
 use super::Sqlite;
+use super::reindex;
 use super::usage_table::{self, Parties, UsageDelta};
-use crate::new_entry::{NewEntry, domain};
+use crate::new_entry::{Index, NewEntry, domain};
 use crate::store::{Place, StoreError, index_terms, now};
 
 /// If the clock was set back by more than this (in microseconds), new entries carry the new time;
@@ -100,6 +102,8 @@ struct Entries<'c> {
     entry: CachedStatement<'c>,
     term: CachedStatement<'c>,
     terms: String,
+    /// Entries before it have terms of version 2.
+    boundary: Option<Place>,
 }
 
 impl<'c> Entries<'c> {
@@ -109,6 +113,7 @@ impl<'c> Entries<'c> {
         Ok(Self {
             entry: connection.prepare_cached(entry)?,
             term: connection.prepare_cached("INSERT INTO term (rowid, terms) VALUES (?1, ?2)")?,
+            boundary: reindex::boundary(connection)?,
             terms: String::new(),
         })
     }
@@ -170,16 +175,30 @@ impl<'c> Entries<'c> {
         if new_entry.time.is_none() {
             clock.last = place;
         }
+        let words = self.words(new_entry, place);
         index_terms::of_entry(
             archive,
             new_entry.class,
             parties.both(),
             &new_entry.payloads,
-            &new_entry.words,
+            &words,
             &mut self.terms,
         );
         self.term.execute(params![place, self.terms])?;
         Ok(place)
+    }
+
+    /// Returns the words to index; of an entry that is imported among those whose terms are still
+    /// of version 2, the words of that version.
+    fn words<'e>(&self, new_entry: &'e NewEntry, place: Place) -> Cow<'e, str> {
+        let stanza = match self.boundary {
+            Some(boundary) if place < boundary => crate::xml::stanza(&new_entry.stanza),
+            _ => None,
+        };
+        stanza.map_or_else(
+            || Cow::Borrowed(&*new_entry.words),
+            |stanza| Cow::Owned(Index::version_2(&stanza).words),
+        )
     }
 }
 
