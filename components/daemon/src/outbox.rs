@@ -21,11 +21,12 @@ const MOST: usize = 10_000;
 
 /// Lists, replays or drops entries.
 pub(crate) fn outbox(options: &Outbox, format: LogFormat) -> Exit {
-    let config =
-        match Source::read(options.config.as_deref()).and_then(|source| Config::parse(&source)) {
-            Ok(config) => config,
-            Err(failure) => return diagnostics::failure(&failure, format),
-        };
+    let config = match Source::read(options.config.as_deref())
+        .and_then(|source| Config::parse_without_secrets(&source))
+    {
+        Ok(config) => config,
+        Err(failure) => return diagnostics::failure(&failure, format),
+    };
     let wanted = |jid: &str| {
         options
             .component

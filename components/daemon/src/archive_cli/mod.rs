@@ -161,7 +161,7 @@ impl From<io::Error> for Failure {
 /// Runs the command.
 pub(crate) fn run(options: &Archive, format: LogFormat) -> Exit {
     let config = match Source::read(options.file.config.as_deref())
-        .and_then(|source| Config::parse(&source))
+        .and_then(|source| Config::parse_without_secrets(&source))
     {
         Ok(config) => config,
         Err(failure) => return diagnostics::failure(&failure, format),

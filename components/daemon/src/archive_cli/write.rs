@@ -17,6 +17,8 @@ pub(super) const STEP: usize = 500;
 const TRIES: u32 = 20;
 /// Delay between two attempts.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Some editors write it at the start of a file.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Longest line of an export, in bytes. Stanzas are bounded, and JSON escapes enlarge them only a
 /// few times.
 const MAX_LINE: u64 = 16 << 20;
@@ -30,6 +32,10 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
         let size = file.metadata()?.len();
         (Box::new(BufReader::new(file)), Some(size))
     };
+    let name = match input.to_str() {
+        Some("-") => "stdin".into(),
+        _ => input.to_string_lossy(),
+    };
     let progress = Progress::bytes(size);
     let mut batch = Vec::new();
     let mut number = 0_u64;
@@ -39,6 +45,9 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
         let mut line = Vec::new();
         let read = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
         number += 1;
+        if number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
         if read > 0 && !line.trim_ascii().is_empty() {
             let line = String::from_utf8_lossy(&line);
             match export::import(&line) {
@@ -46,7 +55,7 @@ pub(super) fn import(backend: &mut dyn Backend, input: &Path) -> Result<(), Fail
                 Ok(None) => skipped += 1,
                 Err(why) => {
                     return Err(Failure::Usage(format!(
-                        "line {number}: {why}; {} imported",
+                        "{name}:{number}: {why}; {} imported",
                         counted(kept)
                     )));
                 }

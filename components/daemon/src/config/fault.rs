@@ -39,6 +39,8 @@ pub(super) struct Faults<'t> {
     warnings: Vec<(usize, Fault)>,
     /// Lines that are not TOML.
     broken: Vec<usize>,
+    /// `false` if secrets that cannot be read are no faults.
+    needs_secrets: bool,
 }
 
 impl<'t> Faults<'t> {
@@ -49,7 +51,20 @@ impl<'t> Faults<'t> {
             faults: Vec::new(),
             warnings: Vec::new(),
             broken: Vec::new(),
+            needs_secrets: true,
         }
+    }
+
+    /// Accepts secrets that cannot be read.
+    pub(super) fn without_secrets(self) -> Self {
+        Self {
+            needs_secrets: false,
+            ..self
+        }
+    }
+
+    pub(super) fn needs_secrets(&self) -> bool {
+        self.needs_secrets
     }
 
     /// Adds a fault, which makes the configuration unusable.

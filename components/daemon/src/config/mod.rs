@@ -65,6 +65,19 @@ pub(crate) enum Failure {
 impl Config {
     /// Parses and validates a configuration.
     pub(crate) fn parse(source: &Source) -> Result<Self, Failure> {
+        Self::collect(source, |faults| faults)
+    }
+
+    /// As [`parse`](Self::parse), for commands that connect to no server: secrets in files, variables
+    /// and credentials that cannot be read here are replaced.
+    pub(crate) fn parse_without_secrets(source: &Source) -> Result<Self, Failure> {
+        Self::collect(source, |faults| faults.without_secrets())
+    }
+
+    fn collect(
+        source: &Source,
+        set_up: impl for<'t> FnOnce(Faults<'t>) -> Faults<'t>,
+    ) -> Result<Self, Failure> {
         let text = match std::str::from_utf8(&source.bytes) {
             Ok(text) => text,
             Err(error) => {
@@ -79,7 +92,7 @@ impl Config {
                 return Err(faults.into());
             }
         };
-        let mut faults = Faults::new(source, text);
+        let mut faults = set_up(Faults::new(source, text));
         let table = document::parse(text, &mut faults);
         let document = Document::new(text, table.get_ref());
         let (components, admin) = compose::compose(&document, &mut faults);

@@ -173,6 +173,41 @@ fn files_of_an_archive_are_private() {
 }
 
 #[test]
+fn export_saved_by_an_editor_can_be_imported() {
+    let archive = Archive::new();
+    let edited = format!("\u{feff}{}", two().replace('\n', "\r\n"));
+    assert_eq!(
+        archive.says(&["import", "-"], &edited),
+        "2 entries imported or already in the archive\n"
+    );
+}
+
+#[test]
+fn archive_needs_no_secrets_of_components() {
+    let archive = Archive::new();
+    archive.says(&["import", "-"], &two());
+    let configuration = CONFIG.replace("secret='x'", "secret_file='missing.secret'")
+        + "[[component]]\njid='bridge.localhost'\naddress='127.0.0.1:1'\n\
+           secret_env='CAMPANILE_MISSING'\n[component.json_bridge]\noutbox='outbox.db'\n\
+           [component.json_bridge.bots.bot]\n\
+           webhook={url='https://example.org/',secret_credential='webhook'}\n";
+    archive.0.write("campanile.toml", &configuration);
+    assert!(archive.says(&["stats"], "").starts_with("2 entries, "));
+    let (mut outbox, _folder) = campanile(&["outbox", "list"]);
+    let ended = end(outbox.current_dir(archive.0.path()), "");
+    assert!(
+        ended.stderr.contains("no outbox at ") && !ended.stderr.contains("secret"),
+        "{}",
+        ended.stderr
+    );
+    // Whatever else is wrong is still reported.
+    archive
+        .0
+        .write("campanile.toml", &(configuration + "colour='red'\n"));
+    assert_eq!(archive.run(&["stats"], "").code, Some(78));
+}
+
+#[test]
 fn tail_follow_shows_new_entries() {
     let archive = Archive::new();
     archive.says(&["import", "-"], &two());
@@ -212,7 +247,13 @@ fn invalid_commands_fail_with_a_reason() {
     assert_eq!(ended.code, Some(64));
     assert_eq!(
         ended.stderr,
-        "campanile: line 3: archive is missing; 0 entries imported\n"
+        "campanile: stdin:3: archive is missing; 0 entries imported\n"
+    );
+    archive.0.write("all.ndjson", &(two() + "{}\n"));
+    let ended = archive.run(&["import", "all.ndjson"], "");
+    assert_eq!(
+        ended.stderr,
+        "campanile: all.ndjson:3: archive is missing; 0 entries imported\n"
     );
     let ended = archive.run(&["prune"], "");
     assert_eq!(ended.code, Some(64), "a rule is needed: {}", ended.stderr);
