@@ -136,6 +136,25 @@ impl Archive {
             .map_err(|error| error.to_box())
     }
 
+    /// Logs that a user searched, and what kind of search it was, but not its words. Paging through
+    /// one's own entries is not worth a line.
+    pub(crate) fn log_search(&self, permissions: &Permissions, query: &Query, found: usize) {
+        let is_admin = permissions.owner().is_none();
+        if !is_admin && query.words.trim().is_empty() {
+            return;
+        }
+        tracing::info!(
+            user = %permissions.requester,
+            archive = query.archive.as_ref().map(tracing::field::display),
+            entries = if is_admin { "all" } else { "own" },
+            words = query.words.split_whitespace().count(),
+            with = query.with.is_some(),
+            period = query.start.is_some() || query.end.is_some(),
+            found,
+            "archive searched"
+        );
+    }
+
     fn begin(&self, requester: &BareJid) -> Result<QueryGuard, BoxError> {
         let mut running = self.running.lock();
         if !running.insert(requester.clone()) {

@@ -16,15 +16,17 @@ use serde::Deserialize;
 use crate::archive::Archive;
 use crate::confirmation;
 use crate::export;
+use crate::help;
 use crate::keys::Keys;
 use crate::store::{Backend, Query, Usage};
 use crate::xml;
 
 /// Maximum number of entries in a search reply.
 const MAX_RESULTS: usize = 20;
-/// Maximum entries and bytes of one export reply; the next export continues after them.
-const MAX_EXPORT_ENTRIES: usize = 500;
-const MAX_EXPORT_BYTES: usize = 200_000;
+/// Maximum entries and bytes of one export reply; the next export continues after them. Many
+/// clients show no longer messages, and servers limit them.
+const MAX_EXPORT_ENTRIES: usize = 200;
+const MAX_EXPORT_BYTES: usize = 32_000;
 /// Maximum characters of a body in a search reply.
 const MAX_BODY_CHARS: usize = 300;
 
@@ -71,7 +73,10 @@ pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
         let delete = Command::new("delete", "Erase my entries", delete).form(erasure());
         commands = commands.add(command(delete));
     }
-    Router::new().adhoc(commands)
+    let list = format!("{}help", settings.command_prefix);
+    Router::new()
+        .chat_command(list.as_str(), help::help)
+        .adhoc(commands)
 }
 
 fn erasure() -> Definition {
@@ -118,9 +123,11 @@ async fn search(
         limit: MAX_RESULTS,
         ..Archive::query(&inbound, &permissions)
     };
+    let asked = query.clone();
     let page = archive
         .read(&permissions.requester, move |backend| backend.page(&query))
         .await?;
+    archive.log_search(&permissions, &asked, page.entries.len());
     if page.entries.is_empty() {
         return Ok("Nothing found.".to_owned());
     }
@@ -224,7 +231,7 @@ async fn export(
     let mut text = String::new();
     let mut last = None;
     for entry in &page.entries {
-        let line = export::json(entry);
+        let line = export::json_within(entry, MAX_EXPORT_BYTES);
         if !text.is_empty() && text.len() + line.len() > MAX_EXPORT_BYTES {
             break;
         }

@@ -28,6 +28,25 @@ pub fn json(entry: &Entry) -> String {
     line.to_string()
 }
 
+/// Formats an entry like [`json`], without its stanza and body if the line would exceed `most`
+/// bytes.
+pub(crate) fn json_within(entry: &Entry, most: usize) -> String {
+    let line = json(entry);
+    if line.len() <= most {
+        return line;
+    }
+    object!({
+        "id": entry.id,
+        "time": time::format(entry.place),
+        "archive": entry.archive,
+        "from": entry.from,
+        "to": entry.to,
+        "kind": entry.class.as_str(),
+        "too_large": entry.stanza.as_ref().map(String::len),
+    })
+    .to_string()
+}
+
 /// The header line of [`csv`].
 pub const CSV_HEAD: &str = "id,time,archive,from,to,kind,body,stanza";
 
@@ -102,13 +121,14 @@ pub fn body(stanza: &str) -> Option<String> {
         .map(|body| body.text().into_owned())
 }
 
-/// Parses a line written by [`json`]. Returns `None` for an erased entry.
+/// Parses a line written by [`json`]. Returns `None` for an entry without a stanza: an erased one,
+/// or one that was too large for a message.
 ///
 /// # Errors
 /// The reason, if the line has another format.
 pub fn import(line: &str) -> Result<Option<NewEntry>, String> {
     let line: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    if line["erased"] == true {
+    if line["erased"] == true || line["too_large"].is_number() {
         return Ok(None);
     }
     let text = |key: &str| {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::State;
 use campanile::inbound::Inbound;
-use campanile::reply::Reply;
+use campanile::reply::{IntoReply, Reply};
 use campanile::stanza::{Children, Kind, MessageType, PresenceType, Stanza};
 use campanile::xmpp_parsers::receipts::Received;
 
 use crate::archive::Archive;
+use crate::help;
 use crate::new_entry::{self, HINTS};
 use crate::store::Query;
 use crate::xml;
@@ -30,12 +31,21 @@ pub(crate) async fn message(
             .iter()
             .any(|hint| stanza.children().find(HINTS, hint).is_some());
     let signals = !archive.settings.signals && new_entry::is_signal(stanza);
+    let hint = help::hint(&archive.settings, stanza);
     // A message that is not archived gets no receipt.
     if unwanted || signals || archive.is_opted_out(inbound.sender()) {
-        return Ok(Reply::Empty);
+        return hint.map_or(Ok(Reply::Empty), IntoReply::into_reply);
     }
     let receipt = receipt(stanza)?;
-    archive.append(&inbound, receipt)
+    // It is archived all the same, as it may be what the user meant to write.
+    let reply = match hint {
+        Some(hint) => Reply::Multiple(vec![
+            receipt,
+            format!("{hint} Your message was archived.").into_reply()?,
+        ]),
+        None => receipt,
+    };
+    archive.append(&inbound, reply)
 }
 
 /// Archives presence. Subscription requests and probes are refused with `unsubscribed`.

@@ -15,6 +15,7 @@ mod audit_layer;
 mod commands;
 mod confirmation;
 pub mod export;
+mod help;
 mod ingest;
 mod keys;
 mod mam;

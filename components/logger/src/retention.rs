@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use campanile_storage::FailureLog;
 use tokio::time::MissedTickBehavior;
 
 use crate::archive::Archive;
-use crate::store::{Prune, now};
+use crate::store::{Prune, StoreError, now};
 
 /// The interval between maintenance runs.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -13,35 +14,58 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// Runs maintenance at each interval, until the task is aborted.
 pub(crate) async fn run(archive: Archive) {
     let mut tick = tokio::time::interval(INTERVAL);
+    let mut failures = Failures::default();
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         // First, and on startup: a user was promised this erasure.
-        match archive.store.finish_erasing().await {
-            Ok(None) => {}
-            Ok(Some(entries)) => {
-                tracing::info!(store = %archive.store.name(), entries, "erasure completed");
-            }
-            Err(error) => {
-                tracing::warn!(store = %archive.store.name(), %error, "interrupted erasure not \
-                    completed; retrying");
-            }
+        let store = archive.store.name();
+        let finished = archive.store.finish_erasing().await;
+        if let Ok(Some(entries)) = finished {
+            tracing::info!(store, entries, "erasure completed");
+        }
+        if let Some((error, failed)) = due(&mut failures.erasures, finished) {
+            tracing::warn!(
+                store,
+                failed,
+                error,
+                "interrupted erasure not completed; retrying"
+            );
         }
         for rule in rules(&archive) {
-            match archive.store.prune(rule).await {
-                Ok(0) => {}
-                Ok(pruned) => {
-                    tracing::info!(store = %archive.store.name(), pruned, "old entries removed");
-                }
-                Err(error) => {
-                    tracing::warn!(store = %archive.store.name(), %error, "old entries not \
-                        removed; retrying");
-                }
+            let pruned = archive.store.prune(rule).await;
+            if let Ok(pruned @ 1..) = pruned {
+                tracing::info!(store, pruned, "old entries removed");
+            }
+            if let Some((error, failed)) = due(&mut failures.prunes, pruned) {
+                tracing::warn!(store, failed, error, "old entries not removed; retrying");
             }
         }
-        if let Err(error) = archive.refresh_opt_outs().await {
-            tracing::warn!(store = %archive.store.name(), %error, "opt-outs not reloaded; \
-                retrying");
+        let reloaded = archive.refresh_opt_outs().await;
+        if let Some((error, failed)) = due(&mut failures.opt_outs, reloaded) {
+            tracing::warn!(store, failed, error, "opt-outs not reloaded; retrying");
+        }
+    }
+}
+
+/// Failures of each task, which repeat while a disk is full or a database is down.
+#[derive(Default)]
+struct Failures {
+    erasures: FailureLog,
+    prunes: FailureLog,
+    opt_outs: FailureLog,
+}
+
+/// Returns the error and the number of failures, if a log line is due.
+fn due<T>(log: &mut FailureLog, outcome: Result<T, StoreError>) -> Option<(String, u64)> {
+    match outcome {
+        Ok(_) => {
+            log.succeeded();
+            None
+        }
+        Err(error) => {
+            let error = error.to_string();
+            log.failed(&error, 1).map(|failed| (error, failed))
         }
     }
 }

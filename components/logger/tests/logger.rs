@@ -768,6 +768,68 @@ async fn users_search_export_opt_out_and_erase_by_chat() {
 }
 
 #[tokio::test]
+async fn help_lists_commands_and_typos_get_a_hint() {
+    let folder = Folder::new();
+    let settings = Settings {
+        allow_erasure: false,
+        ..settings()
+    };
+    let host = logger(&folder, settings).await;
+    let alice = host.user("alice@localhost/phone");
+    let help = said(&alice, "!help").await;
+    for line in ["\n!search bell: ", "\n!stop: ", "\n!export: "] {
+        assert!(help.contains(line), "{help}");
+    }
+    assert!(!help.contains("!delete"), "{help}");
+    assert_eq!(
+        said(&alice, "!serach bells").await,
+        "There is no command !serach; !help lists the commands. Your message was archived."
+    );
+    assert_eq!(
+        said(&alice, "!delete mine").await,
+        "This archive does not offer !delete. Your message was archived."
+    );
+    // These are no commands.
+    for body in ["!", "!? what", "hello !serach"] {
+        alice.say(LOGGER, body).await.unwrap();
+    }
+    log(&alice, "1", "<body>last</body>").await;
+    assert_eq!(ask(&alice, LOGGER, "").await.unwrap().ids.len(), 6);
+}
+
+#[tokio::test]
+async fn export_by_chat_is_paged() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    for number in 0..300 {
+        let body = format!("<body>{number} {}</body>", "x".repeat(100));
+        log(&alice, &format!("m{number}"), &body).await;
+    }
+    log(
+        &alice,
+        "large",
+        &format!("<body>{}</body>", "y".repeat(100_000)),
+    )
+    .await;
+    let mut command = "!export".to_owned();
+    let mut lines = Vec::new();
+    loop {
+        let page = said(&alice, &command).await;
+        assert!(page.len() < 33_000, "{} bytes", page.len());
+        let (entries, rest) = page.split_at(page.rfind("There are more").unwrap_or(page.len()));
+        lines.extend(entries.lines().map(str::to_owned));
+        match rest.split_once("To continue: ") {
+            Some((_, next)) => next.clone_into(&mut command),
+            None => break,
+        }
+    }
+    assert_eq!(lines.len(), 301);
+    assert!(lines[299].contains("\"body\":\"299 xxx"));
+    assert!(lines[300].contains("\"too_large\":100"), "{}", lines[300]);
+}
+
+#[tokio::test]
 async fn interrupted_erasure_is_completed_on_startup() {
     let folder = Folder::new();
     let host = logger(&folder, settings()).await;

@@ -53,6 +53,13 @@ pub(super) async fn search(
         StoreError::Query(why) => Problem::new(422, format!("`words`: {why}")),
         error => Problem::new(503, format!("the archive: {error}")),
     })?;
+    tracing::info!(
+        component = wish.component,
+        words = wish.words.split_whitespace().count(),
+        with = !wish.with.is_empty(),
+        found = page.entries.len(),
+        "archive searched through the admin port"
+    );
     let entry = |entry| serde_json::from_str::<Value>(&export::json(entry)).unwrap_or_default();
     let before = page
         .entries

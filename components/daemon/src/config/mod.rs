@@ -68,8 +68,8 @@ impl Config {
         Self::collect(source, |faults| faults)
     }
 
-    /// As [`parse`](Self::parse), for commands that connect to no server: secrets in files, variables
-    /// and credentials that cannot be read here are replaced.
+    /// As [`parse`](Self::parse), for commands that connect to no server: secrets in files,
+    /// variables and credentials are not read.
     pub(crate) fn parse_without_secrets(source: &Source) -> Result<Self, Failure> {
         Self::collect(source, |faults| faults.without_secrets())
     }

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::process::{Ended, Folder, campanile, end};
+use crate::process::{Ended, Folder, Running, campanile, end};
+use crate::server;
 
 const CONFIG: &str = "[[component]]\njid='logger.localhost'\naddress='127.0.0.1:1'\nsecret='x'\n\
     [component.logger]\nstore='sqlite:logger.db'\n";
@@ -231,6 +232,27 @@ fn tail_follow_shows_new_entries() {
     );
     follower.kill().expect("it runs");
     follower.wait().expect("it ends");
+}
+
+#[test]
+fn search_is_logged_without_its_words() {
+    const SEARCH: &str = "<message from='alice@localhost/r' to='logger.localhost' id='q1' \
+        type='chat'><body>!search quixotic \"bells\"</body></message>";
+    let (address, events) = server::start(&[server::Answer::Ask(SEARCH)]);
+    let configuration = CONFIG.replace("127.0.0.1:1", &address.to_string());
+    let mut running = Running::start(&configuration, &["--log-format", "json"]);
+    let answer = server::said(&events);
+    assert!(answer.contains("Nothing found."), "{answer}");
+    let line = running.says("archive searched");
+    assert_eq!(
+        (&line["user"], &line["archive"], &line["words"]),
+        (
+            &"alice@localhost".into(),
+            &"logger.localhost".into(),
+            &2.into()
+        )
+    );
+    assert!(!line.to_string().contains("quixotic"), "{line}");
 }
 
 #[test]

@@ -53,9 +53,10 @@ pub(crate) async fn query(
             MAX_COUNT_SEARCH
         };
         let count = backend.count(&query, most)?;
-        Ok((request, page, count))
+        Ok((request, query, page, count))
     };
-    let (request, page, count) = archive.read(&permissions.requester, job).await?;
+    let (request, query, page, count) = archive.read(&permissions.requester, job).await?;
+    archive.log_search(&permissions, &query, page.entries.len());
     response::results(&inbound.recipient().to_bare(), &request, &page, count)
 }
 

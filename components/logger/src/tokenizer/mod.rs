@@ -1,9 +1,9 @@
 //! Tokenizer of the full-text index: splits text into normalized terms.
 //!
-//! A term is a word: a run of letters and digits, in lower case and without accents, or an emoji. Of
-//! scripts that do not separate words by spaces, and of Korean, whose words have endings, the terms
-//! are all pairs of adjacent characters, and the last character of a run: a search for a part of a
-//! run finds the pairs of that part. Entries and searches of all stores pass through the same
+//! A term is a word: a run of letters and digits, in lower case and without accents, or an emoji.
+//! Of scripts that do not separate words by spaces, and of Korean, whose words have endings, the
+//! terms are all pairs of adjacent characters, and the last character of a run: a search for a part
+//! of a run finds the pairs of that part. Entries and searches of all stores pass through the same
 //! functions, so both are normalized alike.
 
 mod fold;

@@ -1,4 +1,4 @@
-//! Update of the index after a change of its terms, in small transactions while the store is in use.
+//! Update of the index after a change of its terms, in small transactions while it is in use.
 
 use postgres::Transaction;
 

@@ -1,4 +1,4 @@
-//! Update of the index after a change of its terms, in small transactions while the store is in use.
+//! Update of the index after a change of its terms, in small transactions while it is in use.
 //!
 //! Terms of archives, parties and payloads are the same in both versions, so that only searches for
 //! words may miss entries that are not updated yet. The newest entries are updated first.
