@@ -832,8 +832,8 @@ async fn chat_commands_run_all_steps() {
         ("!who", "Error: you are not allowed to use this command"),
         (
             "!help",
-            "Commands:\n!config <service> [...] – Configure a service\n!order <sku> <count> – \
-            Order something",
+            "Commands:\n!config <service> [...] – Configure a service\n!hosts – List hosts\n\
+            !order <sku> <count> – Order something",
         ),
     ];
     for (text, wanted) in rows {

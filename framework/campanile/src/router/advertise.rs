@@ -16,6 +16,7 @@ use crate::stanza::{Children, Kind};
 use crate::xep::caps;
 use crate::xep::disco::{self, DiscoInfo, DiscoItem};
 use crate::xep::paging::{self, SetQuery};
+use campanile_stanza::xml::CLIENT;
 
 /// Maximum number of disco items in one page.
 const PAGE: usize = 100;
@@ -28,8 +29,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.advertise(AdvertKind::Identity(identity))
     }
 
-    /// Advertises a feature. The namespaces of IQ routes and the datatypes of JSON messages are
-    /// advertised automatically.
+    /// Advertises a feature. The namespaces of routes for IQ requests and messages, and the
+    /// datatypes of JSON messages, are advertised automatically.
     #[must_use]
     pub fn feature(self, feature: impl Into<String>) -> Self {
         self.advertise(AdvertKind::Feature(feature.into()))
@@ -323,8 +324,10 @@ impl AddressInfo {
         });
         let advertised = visible.filter_map(|entry| {
             let payload = entry.filter.payload.as_ref()?;
-            let request = entry.filter.kinds.iter().any(Kind::is_request);
-            (request || payload.is_datatype()).then_some(payload)
+            // Every message has elements of `jabber:client`; and presence is not sent to a feature.
+            let mut kinds = entry.filter.kinds.iter();
+            let taken = kinds.any(|kind| kind.is_request() || matches!(kind, Kind::Message(_)));
+            (taken && &*payload.namespace != CLIENT).then_some(payload)
         });
         info.features
             .extend(advertised.flat_map(PayloadPattern::features));

@@ -1,5 +1,6 @@
 //! Composition of routers: nesting, merging, layers and state.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -10,6 +11,7 @@ use super::advertise::{Advert, AdvertKind};
 use super::{Entry, Inner, NestError, OverlapError, RecipientPattern, Route, Router, Tier};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
+use crate::layer::AccessLayer;
 use crate::reply::IntoReply;
 use crate::xep::receipts::{self, ReceiptsLayer};
 
@@ -140,6 +142,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         <L::Service as Service<Inbound>>::Error: Into<BoxError>,
         <L::Service as Service<Inbound>>::Future: Send + 'static,
     {
+        let access = (&layer as &dyn Any).downcast_ref::<AccessLayer>().cloned();
+        if let Some(access) = access {
+            self = self.listed_for(&access);
+        }
         let layer = Arc::new(layer);
         let inner = self.edit();
         let entries = std::mem::take(&mut inner.entries).into_iter();
@@ -149,6 +155,14 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
                 ..entry
             })
             .collect();
+        self
+    }
+
+    /// Lists the text commands registered so far only for senders that this access allows.
+    pub(crate) fn listed_for(mut self, access: &AccessLayer) -> Self {
+        for entry in &mut self.edit().entries {
+            entry.access.push(access.clone());
+        }
         self
     }
 
@@ -194,6 +208,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             requirements: entry.requirements,
             spawned: entry.spawned,
             hidden: entry.hidden,
+            access: entry.access,
         };
         let entries = inner.entries.into_iter().map(ready).collect();
         Router {

@@ -238,13 +238,6 @@ impl PayloadPattern {
         std::iter::once(self.namespace.to_string()).chain(datatype)
     }
 
-    /// Returns `true` for a JSON message, which is advertised even though it is not an IQ payload.
-    pub(super) fn is_datatype(&self) -> bool {
-        self.attribute
-            .as_ref()
-            .is_some_and(|attribute| attribute.name == DATATYPE)
-    }
-
     /// Returns the precedence level; 0 is the most specific.
     pub(super) fn level(&self) -> u8 {
         let named = !self.name.is_empty();

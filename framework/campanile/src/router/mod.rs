@@ -70,6 +70,7 @@ use crate::error::BoxError;
 use crate::extract::FromInbound;
 use crate::handler::Handler;
 use crate::inbound::Inbound;
+use crate::layer::AccessLayer;
 use crate::reply::IntoReply;
 
 /// Routes stanzas to handlers.
@@ -111,6 +112,8 @@ struct Entry<S> {
     requirements: Option<Requirements>,
     spawned: bool,
     hidden: bool,
+    /// The access rules of the route, which `!help` follows.
+    access: Vec<AccessLayer>,
 }
 
 /// The order in which routes are tried.
@@ -208,7 +211,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     /// the command list.
     ///
     /// The router adds a help command for each prefix in use: `!help` lists all commands that start
-    /// with `!`, and `!help weather` describes one of them. If the arguments of a command are
+    /// with `!` and that the sender may use, as far as an [`AccessLayer`] on the route tells, and
+    /// `!help weather` describes one of them. If the arguments of a command are
     /// missing or invalid, the router replies with its usage. Neither reply passes through layers
     /// added with [`layer`](Router::layer). All commands share one
     /// [`LoopGuardLayer`](crate::layer::LoopGuardLayer).
@@ -421,6 +425,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             requirements,
             spawned: false,
             hidden: false,
+            access: Vec::new(),
         })
     }
 
@@ -526,6 +531,7 @@ impl<S> Clone for Entry<S> {
             requirements,
             spawned,
             hidden,
+            access,
         } = self;
         let filter = filter.clone();
         let route = route.clone();
@@ -536,6 +542,7 @@ impl<S> Clone for Entry<S> {
             requirements: *requirements,
             spawned: *spawned,
             hidden: *hidden,
+            access: access.clone(),
         }
     }
 }

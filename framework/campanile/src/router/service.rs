@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
+use super::chat_command::Candidate;
 use super::route::Target;
 use super::route_table::{self, Found, RouteTable};
 use super::spawn::Call;
@@ -21,7 +22,7 @@ impl Inner<()> {
                 .entries
                 .iter()
                 .filter(|entry| entry.filter.command.is_some());
-            let help = chat_command::help(commands.map(|entry| (&entry.filter, entry.hidden)));
+            let help = chat_command::help(commands.map(Candidate::new));
             // All commands share one loop guard; a router without commands needs none.
             let guard = (!help.is_empty()).then(LoopGuardLayer::new);
             let entries = self.entries.iter().enumerate().map(|(rank, entry)| {

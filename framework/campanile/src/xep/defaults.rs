@@ -80,7 +80,9 @@ fn ping(_inbound: &Inbound, _advertised: &Advertised) -> Result<Reply, BoxError>
 }
 
 fn node(inbound: &Inbound) -> Option<std::borrow::Cow<'_, str>> {
-    inbound.stanza().children().first()?.attribute("node")
+    let node = inbound.stanza().children().first()?.attribute("node");
+    // Some clients send an empty one, which names no node.
+    node.filter(|node| !node.is_empty())
 }
 
 #[cfg(test)]
@@ -193,7 +195,10 @@ mod tests {
             ("bot.localhost", info("", generic)),
             (
                 "greeter@bot.localhost",
-                info("<feature var='urn:example:greet'/>", greeter),
+                info(
+                    "<feature var='urn:example:greet'/><feature var='urn:example:message'/>",
+                    greeter,
+                ),
             ),
             ("quiet@bot.localhost/desk", info("", generic)),
         ];
@@ -261,6 +266,16 @@ mod tests {
         assert_eq!(
             answer(&mut router, &get("bot.localhost", &info("list"))),
             result("bot.localhost", list)
+        );
+        let unnamed = answer(&mut router, &get("bot.localhost", &info("")));
+        assert_eq!(
+            unnamed,
+            answer(&mut router, &get("bot.localhost", ASK_INFO))
+        );
+        let unnamed = answer(&mut router, &get("bot.localhost", &items("")));
+        assert_eq!(
+            unnamed,
+            answer(&mut router, &get("bot.localhost", ASK_ITEMS))
         );
         let empty = "<query xmlns='http://jabber.org/protocol/disco#items' node='list'/>";
         assert_eq!(

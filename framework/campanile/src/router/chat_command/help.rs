@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use jid::Jid;
+
 use super::ChatCommand;
 use crate::extract::{CommandArguments, Placeholders};
 use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
+use crate::layer::AccessLayer;
 use crate::reply::IntoReply;
 use crate::router::route::{Endpoint, Route};
-use crate::router::{Filter, RecipientPattern};
+use crate::router::{Entry, Filter, RecipientPattern};
 
 /// Returns a help command for each combination of recipient pattern and command prefix, except
 /// where the application defines its own.
 pub(in crate::router) fn help<'a>(
-    commands: impl Iterator<Item = (&'a Filter, bool)>,
+    commands: impl Iterator<Item = Option<Candidate<'a>>>,
 ) -> Vec<(Filter, Route)> {
-    let commands: Vec<_> = commands
-        .filter_map(|(filter, hidden)| Candidate::new(filter, hidden))
-        .collect();
+    let commands: Vec<_> = commands.flatten().collect();
     let mut lists = BTreeMap::new();
     for Candidate {
         recipient, command, ..
@@ -33,24 +34,33 @@ pub(in crate::router) fn help<'a>(
         .collect()
 }
 
-struct Candidate<'a> {
+/// A registered command.
+pub(in crate::router) struct Candidate<'a> {
     recipient: &'a RecipientPattern,
     command: &'a ChatCommand,
     hidden: bool,
+    access: &'a [AccessLayer],
 }
 
 impl<'a> Candidate<'a> {
-    fn new(filter: &'a Filter, hidden: bool) -> Option<Self> {
+    /// Returns `None` if the route is not one of a command.
+    pub(in crate::router) fn new<S>(entry: &'a Entry<S>) -> Option<Self> {
         Some(Self {
-            recipient: &filter.recipient,
-            command: filter.command.as_ref()?,
-            hidden,
+            recipient: &entry.filter.recipient,
+            command: entry.filter.command.as_ref()?,
+            hidden: entry.hidden,
+            access: &entry.access,
         })
     }
 }
 
 /// The commands that one help command lists.
-struct List(Vec<ChatCommand>);
+struct List(Vec<Listed>);
+
+struct Listed {
+    command: ChatCommand,
+    access: Vec<AccessLayer>,
+}
 
 impl List {
     /// Collects the commands that are available here. Returns `None` if a command named `help`
@@ -67,14 +77,13 @@ impl List {
         {
             return None;
         }
-        let mut listed: Vec<ChatCommand> = Vec::new();
-        for known in commands.iter().filter(here).filter(|known| !known.hidden) {
-            // The same command may be registered for several kinds or for a wider pattern.
-            if !listed.contains(known.command) {
-                listed.push(known.command.clone());
-            }
-        }
-        listed.sort_by(|one, other| one.words.cmp(&other.words));
+        let shown = commands.iter().filter(here).filter(|known| !known.hidden);
+        let listed = shown.map(|known| Listed {
+            command: known.command.clone(),
+            access: known.access.to_vec(),
+        });
+        let mut listed: Vec<_> = listed.collect();
+        listed.sort_by(|one, other| one.command.words.cmp(&other.command.words));
         Some(Self(listed))
     }
 
@@ -86,17 +95,25 @@ impl List {
         Some((filter, Route::from_endpoint(self)))
     }
 
-    fn text(&self, asked: Option<&str>) -> String {
+    fn text(&self, asked: Option<&str>, asker: &Jid) -> String {
+        let mut allowed: Vec<&ChatCommand> = Vec::new();
+        let permitted = |listed: &&Listed| listed.access.iter().all(|rule| rule.allows(asker));
+        for Listed { command, .. } in self.0.iter().filter(permitted) {
+            // The same command may be registered for several kinds or for a wider pattern.
+            if !allowed.contains(&command) {
+                allowed.push(command);
+            }
+        }
         let asked = asked.map(str::to_lowercase);
-        let fits = |command: &&ChatCommand| {
+        let fits = |command: &&&ChatCommand| {
             asked.as_deref().is_some_and(|asked| {
                 asked == &*command.words || asked == &command.words[command.sign().len()..]
             })
         };
-        if let Some(command) = self.0.iter().find(fits) {
+        if let Some(command) = allowed.iter().find(fits) {
             return format!("Usage: {}", line(command));
         }
-        let lines = self.0.iter().map(|command| format!("\n{}", line(command)));
+        let lines = allowed.iter().map(|command| format!("\n{}", line(command)));
         format!("Commands:{}", lines.collect::<String>())
     }
 }
@@ -115,6 +132,7 @@ impl Endpoint for List {
         let asked: Option<String> = arguments
             .and_then(|found: &Placeholders| found.to().ok())
             .flatten();
-        Box::pin(std::future::ready(self.text(asked.as_deref()).into_reply()))
+        let text = self.text(asked.as_deref(), inbound.sender());
+        Box::pin(std::future::ready(text.into_reply()))
     }
 }

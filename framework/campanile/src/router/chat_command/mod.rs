@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(super) use self::call::CommandCall;
 pub(super) use self::command_index::CommandIndex;
-pub(super) use self::help::help;
+pub(super) use self::help::{Candidate, help};
 pub(crate) use self::words::split as split_words;
 use super::PatternError;
 use crate::extract::Placeholders;

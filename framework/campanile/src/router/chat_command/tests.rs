@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::extract::{Args, Body, Parsed};
 use crate::jid::BareJid;
+use crate::layer::AccessLayer;
 use crate::router::{ChatCommand, Filter, RecipientPattern, Router};
 use crate::stanza::{Kind, MessageType};
 use crate::test_util::answer;
@@ -290,4 +291,29 @@ fn parsing_rejects_invalid_commands() {
             format!("invalid command {text:?}: {why}")
         );
     }
+}
+
+#[test]
+fn help_lists_commands_that_the_sender_may_use() {
+    let admins = AccessLayer::new().allow("admin@example.org".parse().unwrap());
+    let mut router = Router::new()
+        .chat_command(("!restart", "Restarts"), roll)
+        .layer(admins)
+        .chat_command(("!roll", "Rolls a die"), roll);
+    let help = |router: &mut Router, from: &str, text: &str| {
+        let xml = format!("<message type='chat' from='{from}'><body>{text}</body></message>");
+        answer(router, &xml)
+    };
+    let user = help(&mut router, "alice@example.org/r", "!help");
+    assert!(
+        user.contains("!roll") && !user.contains("!restart"),
+        "{user}"
+    );
+    let user = help(&mut router, "alice@example.org/r", "!help restart");
+    assert!(!user.contains("Restarts"), "{user}");
+    let admin = help(&mut router, "admin@example.org/r", "!help");
+    assert!(
+        admin.contains("!roll") && admin.contains("!restart"),
+        "{admin}"
+    );
 }

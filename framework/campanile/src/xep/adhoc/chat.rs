@@ -33,8 +33,7 @@ pub(super) fn route<S: Clone + Send + Sync + 'static>(
             command.node
         ),
     };
-    // Commands with restricted access are not listed by `!help`.
-    let secret = !command.access.is_open();
+    let access = command.access.clone();
     let filter = Filter::conversation().chat_command(text.help(&command.name));
     let chat = Router::new().on(
         filter,
@@ -43,7 +42,7 @@ pub(super) fn route<S: Clone + Send + Sync + 'static>(
             async move { flow.chat(&inbound, &state, texts).await }
         },
     );
-    router.merge(if secret { chat.hidden() } else { chat })
+    router.merge(chat.listed_for(&access))
 }
 
 /// Builds the pattern of the text command, such as `!order {sku} {count?}`.
