@@ -33,7 +33,7 @@ use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::reply::{self, Deferred, Reply};
-use crate::slow_handlers::{self, CalledRoute};
+use crate::slow_handlers::{self, CalledRoute, RouteStats};
 use crate::stanza::Stanza;
 use crate::throttle::Throttle;
 
@@ -72,10 +72,18 @@ pub(crate) struct Dispatch<S> {
     draining: bool,
 }
 
+/// A stanza that has been handled.
+struct Request {
+    keys: Option<Keys>,
+    stanza: Arc<Stanza>,
+    route: Option<Arc<RouteStats>>,
+}
+
 /// A stanza whose handler runs in a task.
 struct InFlightHandler {
     stanza: Arc<Stanza>,
     keys: Keys,
+    route: Option<Arc<RouteStats>>,
 }
 
 impl<S> Dispatch<S>
@@ -221,7 +229,12 @@ where
                 self.counters.stale.inc();
                 continue;
             }
-            self.settle(Some(handler.keys), handler.stanza, outcome, since, out);
+            let request = Request {
+                keys: Some(handler.keys),
+                stanza: handler.stanza,
+                route: handler.route,
+            };
+            self.settle(request, outcome, since, out);
         }
     }
 
@@ -326,14 +339,30 @@ where
                 if let Some(keys) = keys.filter(|_| waited) {
                     self.lanes.done(keys, stanza.weight(), &self.limits);
                 }
-                self.settle(keys, stanza, outcome, out.now(), out);
+                // Most replies need no name of the route.
+                let route = match &outcome {
+                    Ok(Reply::Deferred(_)) | Err(_) => self.called_route.get(),
+                    Ok(_) => None,
+                };
+                let request = Request {
+                    keys,
+                    stanza,
+                    route,
+                };
+                self.settle(request, outcome, out.now(), out);
             }
             First::Pending(running) => {
                 let keys = keys.unwrap_or_else(|| self.keys(&stanza));
                 if !waited {
                     self.lanes.start(keys, stanza.weight());
                 }
-                self.spawn(call::finish(running), InFlightHandler { stanza, keys });
+                let route = self.called_route.get();
+                let handler = InFlightHandler {
+                    stanza,
+                    keys,
+                    route,
+                };
+                self.spawn(call::finish(running), handler);
             }
         }
     }
@@ -350,23 +379,27 @@ where
 
     fn settle(
         &mut self,
-        keys: Option<Keys>,
-        stanza: Arc<Stanza>,
+        request: Request,
         outcome: Outcome,
         since: Instant,
         out: &mut impl ReplySink,
     ) {
         let reply = match outcome {
-            Ok(Reply::Deferred(later)) => return self.defer(keys, stanza, later),
+            Ok(Reply::Deferred(later)) => return self.defer(request, later),
             Ok(reply) => reply,
-            Err(error) => Reply::Error(self.classify(&stanza, &error)),
+            Err(error) => Reply::Error(self.classify(&request, &error)),
         };
-        self.write(&stanza, reply, since, out);
+        self.write(&request.stanza, reply, since, out);
     }
 
     /// Waits for a deferred reply. The handler's lane is free again, but the reply still counts as
     /// in flight, for its sender too.
-    fn defer(&mut self, keys: Option<Keys>, stanza: Arc<Stanza>, later: Deferred) {
+    fn defer(&mut self, request: Request, later: Deferred) {
+        let Request {
+            keys,
+            stanza,
+            route,
+        } = request;
         let keys = keys.unwrap_or_else(|| self.keys(&stanza));
         let keys = Keys {
             lane: self.fresh_lane(),
@@ -374,10 +407,15 @@ where
         };
         let deadline = self.limits.handler_timeout;
         self.lanes.start(keys, stanza.weight());
-        self.spawn(later.wait(deadline), InFlightHandler { stanza, keys });
+        let handler = InFlightHandler {
+            stanza,
+            keys,
+            route,
+        };
+        self.spawn(later.wait(deadline), handler);
     }
 
-    fn classify(&mut self, stanza: &Stanza, error: &BoxError) -> StanzaError {
+    fn classify(&mut self, request: &Request, error: &BoxError) -> StanzaError {
         let classified = crate::error::classify(error);
         if error.is::<Panicked>() {
             self.counters.panics.inc();
@@ -389,12 +427,15 @@ where
         }
         if classified.internal && self.log.allow() {
             let why = crate::error::chain(error);
-            let from = stanza.from().map(|j| j.as_str());
-            let to = stanza.to().map(|j| j.as_str());
+            let stanza = &request.stanza;
+            let from = stanza.from_text();
+            let to = stanza.to_text();
             let id = stanza.id();
+            let route = request.route.as_ref().map(|route| route.route());
+            let condition = classified.error.condition();
             // Debug escapes control characters and line breaks in untrusted text.
-            tracing::error!(?from, ?to, ?id, kind = %stanza.kind(), ?why, "handler failed with an \
-                internal error");
+            tracing::error!(?from, ?to, ?id, kind = %stanza.kind(), route, %condition, ?why,
+                "handler failed with an internal error");
         }
         classified.error
     }
