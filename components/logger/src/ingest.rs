@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use campanile::address;
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::State;
 use campanile::inbound::Inbound;
@@ -135,7 +136,7 @@ pub(crate) async fn other(inbound: Inbound, state: State<Archive>) -> Result<Rep
 /// Rejects senders without write access.
 fn admit(archive: &Archive, inbound: &Inbound) -> Result<(), BoxError> {
     let settings = &archive.settings;
-    let admin = settings.admins.contains(&inbound.sender().to_bare());
+    let admin = address::contains(&settings.admins, &inbound.sender().to_bare());
     if admin || settings.users.allows(inbound.sender()) {
         Ok(())
     } else {

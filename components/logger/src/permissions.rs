@@ -1,5 +1,6 @@
 //! Access control: the entries that a user may see and erase.
 
+use campanile::address;
 use campanile::error::{BoxError, Condition};
 use campanile::jid::{BareJid, Jid};
 
@@ -20,7 +21,7 @@ impl Permissions {
     /// rooms of another domain.
     pub(crate) fn of(sender: &Jid, settings: &Settings) -> Result<Self, BoxError> {
         let requester = sender.to_bare();
-        let admin = settings.admins.contains(&requester);
+        let admin = address::contains(&settings.admins, &requester);
         let user = requester.node().is_some() && settings.users.allows(sender);
         if admin || user {
             Ok(Self { requester, admin })

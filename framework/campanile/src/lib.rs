@@ -462,6 +462,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[doc(hidden)]
+pub mod address;
 pub mod client;
 pub mod component;
 pub mod connection;

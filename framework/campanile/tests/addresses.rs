@@ -10,6 +10,7 @@
 use campanile::Component;
 use campanile::extract::{Body, Sender};
 use campanile::inbound::Inbound;
+use campanile::layer::{AccessLayer, RateLayer, RateLimit};
 use campanile::router::Router;
 use campanile_testing::{Transcript, mount, start};
 
@@ -160,4 +161,35 @@ async fn embedded_host_delivers_addresses_as_sent() {
         error.to_xml()
     );
     assert_eq!(error.raw_from(), Some("🐎@bot.localhost"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_hold_for_both_spellings_of_a_domain() {
+    let minute = std::time::Duration::from_secs(60);
+    let access = AccessLayer::new()
+        .deny("bücher.example".parse().unwrap())
+        .deny("mallory@xn--mnchen-3ya.example".parse().unwrap());
+    let rate = RateLayer::per_domain(RateLimit::new(1, minute));
+    let bot = mount(BOT, |bot| {
+        bot.router(
+            Router::new()
+                .message(async || "hello")
+                .layer(rate)
+                .layer(access),
+        )
+    })
+    .await;
+    let rows = [
+        ("alice@xn--bcher-kva.example", "<forbidden "),
+        ("alice@bücher.example", "<forbidden "),
+        ("mallory@münchen.example", "<forbidden "),
+        ("alice@xn--mnchen-3ya.example", "<body>hello</body>"),
+        ("alice@münchen.example", "<policy-violation "),
+    ];
+    for (sender, wanted) in rows {
+        let user = bot.user(sender);
+        user.say(BOT, "hi").await.unwrap();
+        let reply = user.recv().await.unwrap().to_xml();
+        assert!(reply.contains(wanted), "{sender}: {reply}");
+    }
 }

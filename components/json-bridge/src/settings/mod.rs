@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use campanile::address::is_same;
 use campanile::jid::{BareJid, Jid};
 use campanile::layer::AccessLayer;
 use campanile::presence::Availability;
@@ -187,11 +188,13 @@ impl Grant {
             Self::Anybody => true,
             Self::Parent => domain
                 .split_once('.')
-                .is_some_and(|(_, parent)| to.domain().as_str() == parent),
+                .is_some_and(|(_, parent)| is_same(to.domain().as_str(), parent)),
             Self::Only(list) => {
                 let bare = to.to_bare();
+                let domain = to.domain().as_str();
+                // An entry without a localpart is a domain.
                 list.iter().any(|one| {
-                    *one == bare || (one.node().is_none() && one.domain() == to.domain())
+                    is_same(one.as_str(), bare.as_str()) || is_same(one.as_str(), domain)
                 })
             }
         }

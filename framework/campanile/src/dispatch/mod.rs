@@ -27,6 +27,7 @@ use self::lanes::{Keys, Lanes};
 use self::overload::ErrorThrottle;
 use self::prehashed::PrehashedMap;
 pub(crate) use self::reply_sink::ReplySink;
+use crate::address::canonical;
 use crate::client::Client;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
@@ -474,7 +475,7 @@ where
             if !reply::should_bounce(stanza) {
                 return;
             }
-            let sender = self.hash(stanza.from().map(bare));
+            let sender = self.hash(stanza.from().map(bare).map(canonical));
             if !self.error_throttle.allow(sender, Instant::now()) {
                 self.counters.shed_silently.inc();
                 return;
@@ -485,13 +486,14 @@ where
     }
 
     fn keys(&mut self, stanza: &Stanza) -> Keys {
-        let from = stanza.from().map(bare);
-        let sender = self.hash(from);
+        let from = stanza.from().map(bare).map(canonical);
+        let sender = self.hash(&from);
         let lane = match &self.ordering {
             None => Some(self.hash((from, stanza.to().map(bare)))),
             Some(ordering) => ordering(stanza),
         };
-        let domain = self.hash(stanza.from().map(|from| from.domain().as_str()));
+        let domain = stanza.from().map(|from| canonical(from.domain().as_str()));
+        let domain = self.hash(domain);
         Keys {
             lane: lane.unwrap_or_else(|| self.fresh_lane()),
             sender,

@@ -10,6 +10,7 @@ use tower_layer::Layer;
 
 use super::bare;
 use super::gate::{Gate, Gated};
+use crate::address::canonical;
 use crate::error::{BoxError, Condition};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -72,23 +73,26 @@ impl AccessLayer {
 
     /// Allows the sender. From then on, senders without a rule are denied.
     #[must_use]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a rule is made for the layer"
+    )]
     pub fn allow(mut self, rule: Rule) -> Self {
         let rules = Arc::make_mut(&mut self.rules);
         rules.closed = true;
-        rules
-            .verdicts
-            .entry(rule.0.into_inner().into_boxed_str())
-            .or_insert(Verdict::Allow);
+        rules.verdicts.entry(rule.key()).or_insert(Verdict::Allow);
         self
     }
 
     /// Denies the sender.
     #[must_use]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a rule is made for the layer"
+    )]
     pub fn deny(mut self, rule: Rule) -> Self {
         let rules = Arc::make_mut(&mut self.rules);
-        rules
-            .verdicts
-            .insert(rule.0.into_inner().into_boxed_str(), Verdict::Deny);
+        rules.verdicts.insert(rule.key(), Verdict::Deny);
         self
     }
 
@@ -109,9 +113,15 @@ impl Rules {
     fn allows(&self, sender: &Jid) -> bool {
         let verdict = self
             .verdicts
-            .get(bare(sender))
-            .or_else(|| self.verdicts.get(sender.domain().as_str()));
+            .get(&*canonical(bare(sender)))
+            .or_else(|| self.verdicts.get(&*canonical(sender.domain().as_str())));
         verdict.map_or(!self.closed, |verdict| *verdict == Verdict::Allow)
+    }
+}
+
+impl Rule {
+    fn key(&self) -> Box<str> {
+        canonical(self.0.as_str()).into()
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use jid::{Jid, NodeRef, ResourceRef};
 
+use crate::address::is_same;
+
 use super::recipient::{Domain, LocalpartPattern, RecipientPattern, Resource, Scope};
 
 /// The address to look up. Its parts are parsed only if some pattern depends on them.
@@ -23,7 +25,7 @@ impl Address<'_> {
     }
 
     fn is_in(&self, domain: &str) -> bool {
-        matches!(self, Self::Jid(jid) if jid.domain().as_str() == domain)
+        matches!(self, Self::Jid(jid) if is_same(jid.domain().as_str(), domain))
     }
 
     fn resource(&self) -> Option<&str> {

@@ -6,6 +6,7 @@ use std::task::Context;
 use tower_service::Service;
 
 use super::{Ended, Link, Phase, Route};
+use crate::address::is_same;
 use crate::client::Offered;
 use crate::connection::keepalive::PingEvent;
 use crate::dispatch::ReplySink;
@@ -165,5 +166,5 @@ impl<S> Link<'_, S> {
 
 /// Returns `true` if the stanza has a sender, and a recipient in this domain.
 pub(super) fn is_addressed(stanza: &Stanza, domain: &str) -> bool {
-    stanza.from_text().is_some() && stanza.to_domain().is_some_and(|to| to == domain)
+    stanza.from_text().is_some() && stanza.to_domain().is_some_and(|to| is_same(&to, domain))
 }

@@ -14,6 +14,7 @@ use tower_service::Service;
 use self::digest::{Digest, of_children, of_reply};
 use super::bounded_map::{BoundedMap, Key};
 use super::{ResponseFuture, bare};
+use crate::address::canonical;
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -160,7 +161,7 @@ where
             let mut conversations = lock(&self.conversations);
             let key = conversations
                 .table
-                .key((bare(inbound.sender()), bare(inbound.recipient())));
+                .key((canonical(bare(inbound.sender())), bare(inbound.recipient())));
             if !conversations.get(key).accepts(received, &inbound) {
                 return ResponseFuture::ready(Ok(Reply::Empty));
             }

@@ -15,6 +15,7 @@ use tower_layer::Layer;
 use self::bucket::{Buckets, Decision};
 use super::bare;
 use super::gate::{Gate, Gated};
+use crate::address::canonical;
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
@@ -132,7 +133,7 @@ impl Limiter {
     fn acquire(&self, sender: &Jid) -> Decision {
         // No code that can panic runs under this lock, so the state of a poisoned lock is valid.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = buckets.acquire((self.key)(sender));
+        let verdict = buckets.acquire(&canonical((self.key)(sender)));
         if verdict != Decision::Pass {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }

@@ -8,6 +8,7 @@ use tokio::time::{Duration, Instant};
 
 use super::fault::{busy, expired, full, unknown};
 use super::progress::Progress;
+use crate::address::is_same;
 use crate::error::StanzaError;
 use crate::instances::{SessionKey, SessionLimits, SessionStore};
 use crate::throttle::Throttle;
@@ -189,14 +190,15 @@ impl SessionTable {
     /// if the table is full. Returns `false` if a limit is reached.
     fn make_room(&mut self, key: &SessionKey, now: Instant, limits: &SessionLimits) -> bool {
         let owner = key.owner.to_bare();
+        let domain = owner.domain().as_str();
         let mut of_sender = Vec::new();
         let mut of_domain = 0;
         let mut all = 0;
         let open = |entry: &&mut Entry| entry.is_open(now, limits);
         for entry in self.entries.values_mut().filter(open) {
             all += 1;
-            of_domain += usize::from(entry.key.owner.domain() == owner.domain());
-            if entry.key.owner.to_bare() == owner {
+            of_domain += usize::from(is_same(entry.key.owner.domain().as_str(), domain));
+            if is_same(entry.key.owner.to_bare().as_str(), owner.as_str()) {
                 of_sender.push(entry);
             }
         }

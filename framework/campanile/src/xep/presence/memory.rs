@@ -12,6 +12,7 @@ use super::{
     CompareAndSwap, PutOutcome, Subscription, SubscriptionKey, SubscriptionLimits,
     SubscriptionStore,
 };
+use crate::address::canonical;
 use crate::error::BoxError;
 
 /// A subscription store in memory, for tests and for bots that need no lasting contacts.
@@ -90,7 +91,11 @@ impl Table {
 /// Returns the keys under which a peer and its domain are counted. They differ even if the peer is
 /// a domain.
 fn count_keys(key: &SubscriptionKey) -> (String, String) {
-    (key.peer.to_string(), format!("@{}", key.peer.domain()))
+    let domain = canonical(key.peer.domain().as_str());
+    (
+        canonical(key.peer.as_str()).into_owned(),
+        format!("@{domain}"),
+    )
 }
 
 #[async_trait]
