@@ -8,15 +8,16 @@
 )]
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use campanile::client::{Client, ConfirmError, Confirmation, SendError};
 use campanile::component::{Component, ComponentBuilder, Status};
-use campanile::error::StanzaError;
+use campanile::error::{BoxError, StanzaError};
 use campanile::extract::Body;
 use campanile::limits::Limits;
+use campanile::module::Module;
 use campanile::reply::Reply;
 use campanile::router::Router;
 use campanile::stanza::{Kind, PresenceType, Stanza, WriteError};
@@ -1058,4 +1059,74 @@ async fn accepted_stanzas_have_arrived_under_random_faults() {
         sent > 5_000 && given_up * 1000 < sent,
         "{given_up} of {sent} were given up"
     );
+}
+
+/// A module that sends a confirmed stanza at one point of its life.
+struct Sends(&'static str);
+
+impl Sends {
+    async fn send(&self, at: &str, client: Option<&Client>) {
+        if let Some(client) = client.filter(|_| at == self.0) {
+            let stanza = Stanza::chat(Jid::new("alice@localhost").unwrap(), "hi").unwrap();
+            let result = client.send_confirmed(stanza).await;
+            assert!(matches!(result, Err(ConfirmError::Closed)), "{result:?}");
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Module for Sends {
+    fn name(&self) -> &'static str {
+        "sends"
+    }
+
+    fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
+        Ok(router)
+    }
+
+    async fn start(&self, client: Client) -> Result<(), BoxError> {
+        if self.0 == "background" {
+            let sending = client.clone();
+            tokio::spawn(
+                async move { Sends("background").send("background", Some(&sending)).await },
+            );
+        }
+        self.send("start", Some(&client)).await;
+        *CLIENT.lock().unwrap() = Some(client);
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        let client = CLIENT.lock().unwrap().take();
+        self.send("stop", client.as_ref()).await;
+    }
+}
+
+static CLIENT: Mutex<Option<Client>> = Mutex::new(None);
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_without_a_connection_does_not_wait_for_confirmations() {
+    for at in ["start", "stop", "background"] {
+        let refused = || {
+            std::future::ready(Err::<tokio::io::DuplexStream, _>(
+                std::io::ErrorKind::ConnectionRefused.into(),
+            ))
+        };
+        let mut bot = start(
+            Component::builder("bot.localhost")
+                .connector(refused)
+                .secret("s3cr3t")
+                .keep_trying()
+                .module(Sends(at)),
+        );
+        sleep(Duration::from_secs(3)).await;
+        let began = Instant::now();
+        bot.stop();
+        bot.ended().await.unwrap();
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{at}: {:?}",
+            began.elapsed()
+        );
+    }
 }

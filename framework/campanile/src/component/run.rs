@@ -2,6 +2,7 @@
 //! reconnect, until stopped.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -83,10 +84,9 @@ impl Future for Stop {
 
 impl Runner {
     pub(super) async fn run(mut self, mut stop: Stop) -> Result<(), RunError> {
-        self.modules
-            .start(&self.client)
-            .await
-            .map_err(RunError::start)?;
+        if self.start(&mut stop).await?.is_break() {
+            return Ok(());
+        }
         let mut back_off = BackOff::default();
         let mut mounted = false;
         let result = loop {
@@ -129,9 +129,12 @@ impl Runner {
                 () = tokio::time::sleep(retry) => {}
             }
         };
-        self.modules.stop(self.limits.shutdown_grace).await;
         let (running, waiting) = self.dispatch.load();
         let unsent = self.outbox.len();
+        // Nothing will be sent any more. Modules that wait for it must not delay the end.
+        self.client.shared().close();
+        self.outbox = Outbox::new(None);
+        self.modules.stop(self.limits.shutdown_grace).await;
         if running + waiting + unsent > 0 {
             tracing::warn!(
                 jid = %self.domain,
@@ -142,6 +145,27 @@ impl Runner {
             );
         }
         result
+    }
+
+    /// Starts the modules. A request to stop fails whatever they send, because there is no stream
+    /// yet, and gives them the grace period to return.
+    async fn start(&mut self, stop: &mut Stop) -> Result<ControlFlow<()>, RunError> {
+        let mut starting = pin!(self.modules.start(&self.client));
+        let started = tokio::select! {
+            started = &mut starting => started,
+            () = stop => {
+                self.client.shared().close();
+                return match timeout(self.limits.shutdown_grace, starting).await {
+                    Ok(Ok(())) => Ok(ControlFlow::Continue(())),
+                    Ok(Err(_)) | Err(_) => {
+                        tracing::warn!(jid = %self.domain, "component stopped while its modules \
+                            were starting");
+                        Ok(ControlFlow::Break(()))
+                    }
+                };
+            }
+        };
+        started.map(ControlFlow::Continue).map_err(RunError::start)
     }
 
     /// Returns the server to connect to. A reload may have changed it.
