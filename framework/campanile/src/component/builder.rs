@@ -52,6 +52,7 @@ pub struct ComponentBuilder {
     persistent: bool,
     response_forwarder: Option<Arc<dyn ResponseForwarder>>,
     fresh: Option<Duration>,
+    caps_node: Option<String>,
 }
 
 /// The parts that can be replaced while the component runs.
@@ -157,6 +158,7 @@ impl ComponentBuilder {
             persistent: false,
             response_forwarder: None,
             fresh: None,
+            caps_node: None,
         }
     }
 
@@ -325,6 +327,13 @@ impl ComponentBuilder {
         self
     }
 
+    /// Sets the URI that identifies the software in presence (XEP-0115), such as the address of its
+    /// website. It does not have to be reachable. Defaults to `xmpp:` and the domain.
+    pub fn caps_node(mut self, uri: impl Into<String>) -> Self {
+        self.caps_node = Some(uri.into());
+        self
+    }
+
     /// Sets the maximum age of the readiness check.
     ///
     /// While idle, the component pings itself through the server every `age / 3`. It is
@@ -416,8 +425,12 @@ impl ComponentBuilder {
                 return Err(BuildError::NoService);
             }
             None => {
-                let router = module::mount(self.router.unwrap_or_default(), &self.modules)
-                    .map_err(BuildError::Mount)?;
+                let router = self.router.unwrap_or_default();
+                let router = match &self.caps_node {
+                    Some(node) => router.with_caps_node(node),
+                    None => router,
+                };
+                let router = module::mount(router, &self.modules).map_err(BuildError::Mount)?;
                 router.validate().map_err(BuildError::Route)?;
                 let router = if self.defaults {
                     router.with_defaults()

@@ -1,5 +1,6 @@
 //! Service discovery information derived from the routes, so that no feature is declared twice.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jid::{BareJid, Jid, NodePart};
@@ -56,6 +57,11 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.advertise(AdvertKind::Node(node.into(), info))
     }
 
+    /// Sets the URI that identifies the software in presence.
+    pub(crate) fn with_caps_node(self, node: &str) -> Self {
+        self.advertise(AdvertKind::CapsNode(node.to_owned()))
+    }
+
     /// Lists an ad-hoc command for users who may run it.
     pub(crate) fn offer(self, node: &str, name: &str, access: AccessLayer) -> Self {
         self.advertise(AdvertKind::Command(CommandItem {
@@ -110,6 +116,8 @@ pub(super) enum AdvertKind {
     Item(DiscoItem),
     Node(String, DiscoInfo),
     Command(CommandItem),
+    /// The URI that identifies the software in presence.
+    CapsNode(String),
 }
 
 impl Advert {
@@ -123,6 +131,13 @@ impl Advert {
 
     pub(super) fn hidden(self, hidden: bool) -> Self {
         Self { hidden, ..self }
+    }
+
+    fn caps_node(&self) -> Option<String> {
+        match &self.kind {
+            AdvertKind::CapsNode(node) => Some(node.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -144,6 +159,7 @@ pub struct Advertised {
     places: RecipientMap<AddressInfo>,
     /// The localparts that the domain lists, with their display names.
     listed: BTreeMap<Box<str>, Option<String>>,
+    caps_node: Option<String>,
 }
 
 /// The information about one address, with replies serialized in advance.
@@ -193,6 +209,7 @@ impl Advertised {
                     .map(|pattern| (pattern.clone(), AddressInfo::new(inner, pattern))),
             ),
             listed,
+            caps_node: inner.adverts.iter().find_map(Advert::caps_node),
         }
     }
 
@@ -239,9 +256,18 @@ impl Advertised {
     /// Returns the disco#info of an address that is requested by the hash in its presence (XEP-0115
     /// §6.2).
     fn info_by_hash(&self, address: &Jid, node: Option<&str>) -> Option<&DiscoInfo> {
-        let node = node.filter(|node| node.starts_with(caps::NODE))?;
+        let software = self.caps_node(address.domain().as_str());
+        let node = node.filter(|node| node.starts_with(&*software))?;
         let info = &self.page(Address::Jid(address), None)?.info;
-        (caps::node(info).as_deref() == Some(node)).then_some(info)
+        (caps::hash_node(&software, info).as_deref() == Some(node)).then_some(info)
+    }
+
+    /// Returns the URI that identifies the software in the presence of this domain (XEP-0115).
+    pub(crate) fn caps_node(&self, domain: &str) -> Cow<'_, str> {
+        match &self.caps_node {
+            Some(node) => node.into(),
+            None => caps::default_node(domain).into(),
+        }
     }
 
     pub(crate) fn answer_items(
@@ -341,7 +367,7 @@ impl AddressInfo {
         let mut identified = narrowness(&RecipientPattern::any());
         for advert in adverts {
             match &advert.kind {
-                AdvertKind::Address => {}
+                AdvertKind::Address | AdvertKind::CapsNode(_) => {}
                 AdvertKind::Identity(identity) => {
                     let width = narrowness(&advert.recipient);
                     if width > std::mem::replace(&mut identified, width) {

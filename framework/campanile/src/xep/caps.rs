@@ -13,9 +13,11 @@ use crate::xep::disco::DiscoInfo;
 /// Namespace of entity capabilities.
 pub(crate) const NS: &str = ns::CAPS;
 
-/// The URI that identifies the software. It does not have to be reachable.
-#[doc(hidden)]
-pub const NODE: &str = env!("CARGO_PKG_REPOSITORY");
+/// Returns the URI that stands for the software of a component unless its builder sets one: the
+/// address of the component (RFC 5122).
+pub(crate) fn default_node(domain: &str) -> String {
+    format!("xmpp:{domain}")
+}
 
 /// Computes the verification hash, not encoded: the SHA-1 of all disco#info (XEP-0115 §5.1).
 #[must_use]
@@ -24,22 +26,23 @@ pub fn hash(info: &DiscoInfo) -> Vec<u8> {
     Sha1::digest(text(info)).to_vec()
 }
 
-/// Returns the element to add to presence.
+/// Returns the element to add to presence. `node` is the URI that identifies the software; it does
+/// not have to be reachable.
 #[must_use]
-pub fn caps(info: &DiscoInfo) -> Caps {
+pub fn caps(node: &str, info: &DiscoInfo) -> Caps {
     Caps {
         ext: None,
-        node: NODE.to_owned(),
+        node: node.to_owned(),
         hash: Algo::Sha_1,
         ver: hash(info),
     }
 }
 
 /// Returns the disco node under which clients request what the hash stands for (XEP-0115 §6.2).
-pub(crate) fn node(info: &DiscoInfo) -> Option<String> {
+pub(crate) fn hash_node(node: &str, info: &DiscoInfo) -> Option<String> {
     let hash = hash(info);
     let ver = Base64.encode(&hash).ok().flatten()?;
-    Some(format!("{NODE}#{ver}"))
+    Some(format!("{node}#{ver}"))
 }
 
 fn text(info: &DiscoInfo) -> String {
@@ -109,9 +112,9 @@ mod tests {
     ];
 
     fn ver(info: &DiscoInfo) -> String {
-        node(info)
+        hash_node("xmpp:bot", info)
             .unwrap()
-            .strip_prefix(&format!("{NODE}#"))
+            .strip_prefix("xmpp:bot#")
             .unwrap()
             .to_owned()
     }

@@ -681,13 +681,29 @@ async fn presence_includes_caps_hash_of_disco_info() {
             .module(roster)
     })
     .await;
+    let mut vers = check_caps(&bot, "xmpp:bot.localhost").await;
+    vers.sort();
+    vers.dedup();
+    assert_eq!(vers.len(), 2, "each address has its own hash");
+    let named = campanile_testing::mount(BOT, |bot| {
+        bot.router(Router::new().at("greeter", Router::new().message(async || ())))
+            .caps_node("https://greeter.example")
+            .module(Roster::new(MemoryStore::new()))
+    })
+    .await;
+    check_caps(&named, "https://greeter.example").await;
+}
+
+/// Checks the capabilities of two addresses, and returns their hashes.
+async fn check_caps(bot: &Mounted, software: &str) -> Vec<Vec<u8>> {
     let alice = bot.user("alice@localhost");
-    let mut vers = BTreeSet::new();
+    let mut vers = Vec::new();
     for own in ["greeter@bot.localhost", BOT] {
         alice.send(typed("subscribe", own).as_str()).await.unwrap();
         alice.expect("<presence type='subscribed'/>").await;
         let presence = alice.recv().await.unwrap();
         let caps: xmpp_parsers::caps::Caps = presence.child().unwrap();
+        assert_eq!(caps.node, software);
         let query = xmpp_parsers::caps::query_caps(caps.clone());
         let ask = |node: &str| {
             format!(
@@ -711,7 +727,7 @@ async fn presence_includes_caps_hash_of_disco_info() {
         let computed =
             xmpp_parsers::caps::hash_caps(&computed, xmpp_parsers::hashes::Algo::Sha_1).unwrap();
         assert_eq!(computed.hash, caps.ver);
-        vers.insert(caps.ver);
+        vers.push(caps.ver);
         let other = alice
             .request(ask(&node.replace("#", "#A")).as_str())
             .await
@@ -719,7 +735,7 @@ async fn presence_includes_caps_hash_of_disco_info() {
             .to_xml();
         assert!(other.contains("<item-not-found"), "{other}");
     }
-    assert_eq!(vers.len(), 2, "each address has its own hash");
+    vers
 }
 
 #[tokio::test]

@@ -9,13 +9,14 @@ use jid::{BareJid, Jid};
 use tokio::sync::MutexGuard as Lock;
 use tokio::time::Duration;
 
+use xmpp_parsers::caps::Caps;
+
 use crate::client::Client;
 use crate::error::BoxError;
 use crate::router::{Advertised, RecipientPattern};
 use crate::stanza::{Kind, PresenceType, Stanza, WriteError};
 use crate::throttle::Throttle;
 use crate::xep::caps;
-use crate::xep::disco::DiscoInfo;
 use crate::xep::presence::bounced_peers::BouncedPeers;
 use crate::xep::presence::{
     Availability, CompareAndSwap, Directory, Policy, PresenceExtension, PutOutcome,
@@ -127,17 +128,16 @@ impl Inner {
         match &self.settings.directory {
             _ if own.node().is_none() => true,
             Some(directory) => directory.exists(own).await,
-            None => self.advertised(own, |_| ()).is_some(),
+            None => self.caps(own).is_some(),
         }
     }
 
-    /// Reads the service discovery information of an address.
-    fn advertised<T>(&self, own: &BareJid, read: impl FnOnce(&DiscoInfo) -> T) -> Option<T> {
+    /// Returns the entity capabilities of an address.
+    fn caps(&self, own: &BareJid) -> Option<Caps> {
         let disco = self.disco.read().unwrap_or_else(PoisonError::into_inner);
-        disco
-            .as_ref()?
-            .info(own.node().map(jid::NodeRef::as_str), None)
-            .map(read)
+        let disco = disco.as_ref()?;
+        let info = disco.info(own.node().map(jid::NodeRef::as_str), None)?;
+        Some(caps::caps(&disco.caps_node(own.domain().as_str()), info))
     }
 
     pub(in crate::xep::presence) async fn lock(&self, key: &SubscriptionKey) -> Lock<'_, ()> {
@@ -200,9 +200,7 @@ impl Inner {
         if !availability.is_online() {
             return Ok(stanza);
         }
-        let caps = self
-            .advertised(&key.own, caps::caps)
-            .filter(|_| self.settings.caps);
+        let caps = self.caps(&key.own).filter(|_| self.settings.caps);
         let stanza = match caps {
             Some(caps) => stanza.with_child(&caps)?,
             None => stanza,
