@@ -37,6 +37,23 @@ struct Called {
     outer: Option<Arc<RouteStats>>,
     /// The message has a body, and the route handles only an annotation such as a chat state.
     body_ignored: bool,
+    limited: Option<RateLimited>,
+}
+
+/// The rate limit that has rejected a stanza, before it reached a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RateLimited {
+    Sender,
+    Domain,
+}
+
+impl RateLimited {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sender => "per_sender",
+            Self::Domain => "per_domain",
+        }
+    }
 }
 
 impl CalledRoute {
@@ -55,6 +72,15 @@ impl CalledRoute {
     /// Returns the route that was called last.
     pub(crate) fn get(&self) -> Option<Arc<RouteStats>> {
         self.lock().route.clone()
+    }
+
+    /// Returns the rate limit that has rejected the stanza.
+    pub(crate) fn limited(&self) -> Option<RateLimited> {
+        self.lock().limited
+    }
+
+    pub(crate) fn set_limited(&self, by: RateLimited) {
+        self.lock().limited = Some(by);
     }
 
     /// Records that the body of this message reaches no handler for bodies.

@@ -20,7 +20,7 @@ use crate::inbound::Inbound;
 use crate::kinds::{KIND_COUNT, kind_index};
 use crate::metrics::AtomicHistogram;
 use crate::reply::Reply;
-use crate::slow_handlers::{CalledRoute, RouteStats};
+use crate::slow_handlers::{CalledRoute, RateLimited, RouteStats};
 use crate::stanza::Kind;
 
 /// Counts stanzas by kind, type and outcome, and measures their latency.
@@ -168,11 +168,13 @@ where
             this.entry.is_pending();
             return Poll::Pending;
         };
-        this.entry.close(match &response {
+        let outcome = match &response {
             Ok(Reply::Error(_)) => Outcome::Refused,
+            Ok(Reply::Empty) => this.entry.limited().unwrap_or(Outcome::Done),
             Ok(_) => Outcome::Done,
-            Err(_) => Outcome::Failed,
-        });
+            Err(_) => this.entry.limited().unwrap_or(Outcome::Failed),
+        };
+        this.entry.close(outcome);
         Poll::Ready(response)
     }
 }
@@ -216,6 +218,17 @@ impl InFlight {
 }
 
 impl InFlight {
+    /// Returns the outcome of a stanza that a rate limit has rejected, which it does at once.
+    fn limited(&self) -> Option<Outcome> {
+        let Progress::FirstPoll(called) = &self.progress else {
+            return None;
+        };
+        Some(match called.limited()? {
+            RateLimited::Sender => Outcome::SenderLimit,
+            RateLimited::Domain => Outcome::DomainLimit,
+        })
+    }
+
     /// Keeps the route that the first poll has reached.
     fn is_pending(&mut self) {
         if let Progress::FirstPoll(called) = &self.progress {

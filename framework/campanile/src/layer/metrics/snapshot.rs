@@ -19,11 +19,23 @@ pub enum Outcome {
     /// The call was dropped before it completed: by an outer timeout, the end of the component, or
     /// a panic.
     Abandoned,
+    /// The rate limit of its sender rejected it. Its sender got an error, unless it got one for
+    /// another stanza within the last second.
+    SenderLimit,
+    /// The rate limit of its domain rejected it.
+    DomainLimit,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 4] = [Self::Done, Self::Refused, Self::Failed, Self::Abandoned];
+    pub const ALL: [Self; 6] = [
+        Self::Done,
+        Self::Refused,
+        Self::Failed,
+        Self::Abandoned,
+        Self::SenderLimit,
+        Self::DomainLimit,
+    ];
 
     /// Returns the name used as a metric label.
     #[must_use]
@@ -33,6 +45,8 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Abandoned => "abandoned",
+            Self::SenderLimit => "sender_limit",
+            Self::DomainLimit => "domain_limit",
         }
     }
 }

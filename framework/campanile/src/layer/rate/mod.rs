@@ -19,6 +19,7 @@ use crate::address::canonical;
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
+use crate::slow_handlers;
 
 /// Number of senders or domains that are tracked. Beyond it, the most idle one is dropped.
 const TABLE: usize = 4096;
@@ -46,7 +47,9 @@ impl RateLimit {
 /// Limits the rate of stanzas from one bare JID, or from all JIDs of one domain.
 ///
 /// A stanza over the limit is rejected with `policy-violation` of type `wait`. Every IQ request
-/// gets this error; for other stanzas, each sender or domain gets at most one error per second.
+/// gets this error; for other stanzas, each sender or domain gets at most one error per second, and
+/// one line is logged with it. The stanzas above it vanish without an error: senders see that one
+/// error, and [`MetricsLayer`](super::MetricsLayer) counts each of them.
 /// Memory use is fixed.
 ///
 /// A limit on domains restrains a party that sends from many addresses. Apply it inside the limit
@@ -74,6 +77,7 @@ pub struct RateLayer {
 #[derive(Debug)]
 struct Limiter {
     key: fn(&Jid) -> &str,
+    limited: slow_handlers::RateLimited,
     buckets: Mutex<Buckets>,
     refused: AtomicU64,
 }
@@ -82,13 +86,14 @@ impl RateLayer {
     /// Limits each bare JID.
     #[must_use]
     pub fn per_sender(limit: RateLimit) -> Self {
-        Self::new(bare, limit)
+        Self::new(bare, slow_handlers::RateLimited::Sender, limit)
     }
 
     /// Limits each domain, counting all its JIDs together.
     #[must_use]
     pub fn per_domain(limit: RateLimit) -> Self {
-        Self::new(|sender| sender.domain().as_str(), limit)
+        let domain = slow_handlers::RateLimited::Domain;
+        Self::new(|sender| sender.domain().as_str(), domain, limit)
     }
 
     /// Returns the number of stanzas rejected so far.
@@ -97,9 +102,10 @@ impl RateLayer {
         self.limiter.refused.load(Ordering::Relaxed)
     }
 
-    fn new(key: fn(&Jid) -> &str, limit: RateLimit) -> Self {
+    fn new(key: fn(&Jid) -> &str, limited: slow_handlers::RateLimited, limit: RateLimit) -> Self {
         let limiter = Limiter {
             key,
+            limited,
             buckets: Mutex::new(Buckets::new(TABLE, limit)),
             refused: AtomicU64::new(0),
         };
@@ -119,7 +125,19 @@ impl<S> Layer<S> for RateLayer {
 
 impl Gate for RateLayer {
     fn check(&self, inbound: &Inbound) -> Option<Result<Reply, BoxError>> {
-        match self.limiter.acquire(inbound.sender()) {
+        let decision = self.limiter.acquire(inbound.sender());
+        if decision == Decision::Pass {
+            return None;
+        }
+        inbound.called_route().set_limited(self.limiter.limited);
+        if decision == Decision::Refuse {
+            tracing::warn!(
+                sender = (self.limiter.key)(inbound.sender()),
+                limit = self.limiter.limited.name(),
+                "stanza rejected by the rate limit; more of this second get no error"
+            );
+        }
+        match decision {
             Decision::Pass => None,
             // Every IQ request must be answered (RFC 6120 §8.2.3). Other stanzas must not cause a
             // flood of errors.
@@ -174,6 +192,7 @@ mod tests {
     use tower_service::Service;
 
     use super::*;
+    use crate::layer::MetricsLayer;
     use crate::router::Router;
     use crate::test_util::{answer, call};
 
@@ -217,6 +236,25 @@ mod tests {
             [true, true, true, false]
         );
         assert_eq!(layer.refused(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limited_stanzas_have_an_outcome_of_their_own() {
+        let metrics = MetricsLayer::new();
+        let sender = RateLayer::per_sender(RateLimit::new(1, SECOND));
+        let domain = RateLayer::per_domain(RateLimit::new(1, SECOND));
+        let mut service = metrics.layer(sender.layer(domain.layer(routes())));
+        for from in ["a@x.org", "a@x.org", "a@x.org", "b@x.org"] {
+            let _ = call(&mut service, &message(from));
+        }
+        let counts: Vec<_> = metrics
+            .snapshot()
+            .counts()
+            .filter(|(.., count)| *count > 0)
+            .map(|(_, outcome, count)| (outcome.as_str(), count))
+            .collect();
+        let expected = [("done", 1), ("sender_limit", 2), ("domain_limit", 1)];
+        assert_eq!(counts, expected);
     }
 
     #[tokio::test(start_paused = true)]
