@@ -39,9 +39,9 @@ use campanile::metrics::Metric;
 use campanile::module::Module;
 use campanile::router::{Filter, Router};
 use campanile::stanza::{Kind, MessageType};
+use campanile::supervise::{Supervised, supervise};
 use campanile::xmpp_parsers::disco::Identity;
 use parking_lot::Mutex;
-use tokio::task::JoinHandle;
 
 use self::archive::Archive;
 pub use self::audit_layer::{Audit, AuditLayer};
@@ -53,7 +53,8 @@ use self::store::Store;
 #[derive(Debug)]
 pub struct Logger {
     archive: Archive,
-    maintenance: Mutex<Option<JoinHandle<()>>>,
+    /// Retention and the search index. Aborted when replaced.
+    maintenance: Mutex<Option<Supervised>>,
 }
 
 impl Logger {
@@ -66,11 +67,8 @@ impl Logger {
         }
     }
 
-    fn set_maintenance(&self, task: Option<JoinHandle<()>>) {
-        let mut maintenance = self.maintenance.lock();
-        if let Some(old) = std::mem::replace(&mut *maintenance, task) {
-            old.abort();
-        }
+    fn set_maintenance(&self, task: Option<Supervised>) {
+        *self.maintenance.lock() = task;
     }
 }
 
@@ -141,8 +139,12 @@ impl Module for Logger {
         let opened = self.archive.refresh_opt_outs().await;
         self.archive.store.at_start(opened)?;
         let archive = self.archive.clone();
-        self.set_maintenance(Some(tokio::spawn(async move {
-            tokio::join!(reindex::run(&archive), retention::run(archive.clone()));
+        self.set_maintenance(Some(supervise("archive maintenance", move || {
+            let archive = archive.clone();
+            async move {
+                tokio::join!(reindex::run(&archive), retention::run(archive.clone()));
+                Ok(())
+            }
         })));
         Ok(())
     }

@@ -22,7 +22,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use campanile_json_bridge::http;
+use campanile::supervise::{Supervised, supervise};
+use campanile_json_bridge::http::{self, Bounds};
 use parking_lot::{Mutex, RwLock};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -34,15 +35,19 @@ use crate::config;
 use crate::run::components::Registry;
 use crate::run::reload_report::{ReloadReport, Reloads};
 
-/// Maximum number of concurrent connections.
-const MAX_CONNECTIONS: usize = 64;
+/// Bounds on connections. Health checks and metrics are served in any case.
+const BOUNDS: Bounds = Bounds {
+    connections: 64,
+    reserve: 8,
+    is_vital: |path| matches!(path, "/livez" | "/readyz" | "/metrics"),
+};
 
 /// The admin port; serves until dropped.
 #[derive(Debug)]
 pub(crate) struct Admin {
     shared: Arc<Shared>,
     settings: config::Admin,
-    serving: JoinHandle<()>,
+    _serving: Supervised,
 }
 
 /// State shared by all requests.
@@ -84,16 +89,20 @@ impl Admin {
             revert: Mutex::default(),
         });
         let router = router(Arc::clone(&shared));
-        let serving = tokio::spawn(http::serve(
-            Arc::new(listener),
-            "admin port",
-            MAX_CONNECTIONS,
-            move |address| router.clone().layer(Extension(Peer(address))),
-        ));
+        let listener = Arc::new(listener);
+        let serving = supervise("admin port", move || {
+            let router = router.clone();
+            let listener = Arc::clone(&listener);
+            async move {
+                let of_client = |address| router.clone().layer(Extension(Peer(address)));
+                http::serve(listener, "admin port", BOUNDS, of_client).await;
+                Ok(())
+            }
+        });
         Ok(Self {
             shared,
             settings: settings.clone(),
-            serving,
+            _serving: serving,
         })
     }
 
@@ -112,12 +121,6 @@ impl Admin {
         let different = *current != access;
         *current = access;
         different
-    }
-}
-
-impl Drop for Admin {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

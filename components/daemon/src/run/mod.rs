@@ -155,7 +155,7 @@ impl Running<'_> {
             }
             None => None,
         };
-        let systemd = SystemdNotifier::start(&self.registry);
+        let mut systemd = SystemdNotifier::start(&self.registry);
         self.start(components);
         let exit = match self
             .until_told(&mut signals, &mut asked, admin.as_ref(), &systemd)

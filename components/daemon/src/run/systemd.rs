@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use campanile::component::Status;
-use tokio::task::JoinHandle;
+use campanile::supervise::{Supervised, supervise};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::components::Registry;
@@ -23,21 +23,41 @@ const SUPPRESSED_INTERVAL: u32 = 10;
 pub(super) struct SystemdNotifier {
     notify: Arc<Notify>,
     registry: Arc<Registry>,
-    tasks: [JoinHandle<()>; 2],
+    /// Sends the state of the components, until the daemon stops.
+    telling: Option<Supervised>,
+    _beating: Supervised,
 }
 
 impl SystemdNotifier {
     pub(super) fn start(registry: &Arc<Registry>) -> Self {
         let notify = Arc::new(Notify::from_environment());
         let registry = Arc::clone(registry);
-        let tasks = [
-            tokio::spawn(beat(Arc::clone(&notify))),
-            tokio::spawn(tell(Arc::clone(&notify), Arc::clone(&registry))),
-        ];
+        let beating = {
+            let notify = Arc::clone(&notify);
+            supervise("systemd watchdog", move || {
+                let notify = Arc::clone(&notify);
+                async move {
+                    beat(notify).await;
+                    Ok(())
+                }
+            })
+        };
+        let telling = {
+            let notify = Arc::clone(&notify);
+            let registry = Arc::clone(&registry);
+            supervise("systemd status", move || {
+                let telling = tell(Arc::clone(&notify), Arc::clone(&registry));
+                async move {
+                    telling.await;
+                    Ok(())
+                }
+            })
+        };
         Self {
             notify,
             registry,
-            tasks,
+            telling: Some(telling),
+            _beating: beating,
         }
     }
 
@@ -49,15 +69,9 @@ impl SystemdNotifier {
         self.notify.ready(&summary(&self.registry));
     }
 
-    pub(super) fn stopping(&self) {
-        self.tasks[1].abort();
+    pub(super) fn stopping(&mut self) {
+        self.telling = None;
         self.notify.stopping();
-    }
-}
-
-impl Drop for SystemdNotifier {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 

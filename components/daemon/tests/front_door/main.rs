@@ -6,6 +6,7 @@ mod archive;
 mod cli;
 mod config_fmt;
 mod config_schema;
+mod connections;
 mod crash;
 mod demo;
 mod deploy;

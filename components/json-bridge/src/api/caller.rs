@@ -1,9 +1,12 @@
 //! Authentication and permissions of API clients.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use campanile::jid::Jid;
 use campanile::stanza::Stanza;
+use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 use crate::permissions::{Denied, Permissions};
@@ -18,18 +21,29 @@ pub(super) struct Caller {
     pub(super) name: String,
     token: Secret,
     permissions: Permissions,
+    /// Its share of event readers, so that no client takes those of all others.
+    pub(super) readers: Arc<Semaphore>,
 }
+
+/// The least share of event readers, as a part of all: with more clients, shares overlap.
+const SMALLEST_SHARE: usize = 4;
 
 /// All API clients.
 #[derive(Debug)]
 pub(super) struct Callers(Vec<Caller>);
 
 impl Callers {
-    pub(super) fn new(api: &Api, bots: &[Bot], domain: &Jid) -> Self {
+    /// `readers` is the number of event readers that all clients share.
+    pub(super) fn new(api: &Api, bots: &[Bot], domain: &Jid, readers: usize) -> Self {
+        let with_token = bots.iter().filter(|bot| bot.token.is_some());
+        let count = with_token.count() + usize::from(api.token.is_some());
+        let share = readers / count.clamp(1, SMALLEST_SHARE);
+        let readers = || Arc::new(Semaphore::new(share));
         let whole = api.token.clone().map(|token| Caller {
             name: String::new(),
             token,
             permissions: Permissions::domain_wide(api.to.clone(), domain),
+            readers: readers(),
         });
         let of_bot = |bot: &Bot| {
             let name = to_webhook::key(bot);
@@ -38,6 +52,7 @@ impl Callers {
                 name,
                 token,
                 permissions: Permissions::of_bot(bot, domain),
+                readers: readers(),
             })
         };
         Self(

@@ -20,13 +20,17 @@ use campanile::error::BoxError;
 use tokio::sync::Semaphore;
 
 use self::caller::Callers;
-use crate::http;
+use crate::http::{self, Bounds};
 use crate::settings;
 use crate::state::Running;
 use crate::supervise::supervise;
 
-/// Maximum number of concurrent connections.
-const MAX_CONNECTIONS: usize = 1024;
+/// Bounds on connections.
+const BOUNDS: Bounds = Bounds {
+    connections: 1024,
+    reserve: 8,
+    is_vital: |path| path == "/healthz",
+};
 /// Maximum number of concurrent event readers.
 const MAX_READERS: usize = 256;
 
@@ -48,7 +52,8 @@ pub(crate) async fn serve(
         .await
         .map_err(|error| format!("{}: {error}", api.listen))?;
     let address = listener.local_addr()?;
-    let callers = Callers::new(api, &running.settings.bots, running.client.domain());
+    let domain = running.client.domain();
+    let callers = Callers::new(api, &running.settings.bots, domain, MAX_READERS);
     let readers = Arc::new(Semaphore::new(MAX_READERS));
     let metrics = Arc::clone(&running.delivery.metrics);
     let router = router(Arc::new(Shared {
@@ -60,9 +65,7 @@ pub(crate) async fn serve(
     let serving = move || {
         let router = router.clone();
         let listener = Arc::clone(&listener);
-        http::serve(listener, "HTTP API", MAX_CONNECTIONS, move |_| {
-            router.clone()
-        })
+        http::serve(listener, "HTTP API", BOUNDS, move |_| router.clone())
     };
     Ok((address, supervise("HTTP API", metrics, serving)))
 }

@@ -41,7 +41,10 @@ pub(super) async fn events(
             .map_err(|_| Problem::new(400, "expected a number").field("limit"))
     });
     let full = || Problem::new(503, "too many event readers").retry_after(30);
-    let permit = Arc::clone(&shared.readers)
+    let own = Arc::clone(&caller.readers)
+        .try_acquire_owned()
+        .map_err(|_| full())?;
+    let shared = Arc::clone(&shared.readers)
         .try_acquire_owned()
         .map_err(|_| full())?;
     let is_sse = !headers
@@ -56,7 +59,7 @@ pub(super) async fn events(
         filter: Filter::of(&query),
         left: limit.transpose()?.unwrap_or(u64::MAX),
         is_sse,
-        _permit: permit,
+        _permits: [own, shared],
     };
     let kind = if is_sse {
         "text/event-stream"
@@ -130,7 +133,7 @@ struct Reader {
     filter: Filter,
     left: u64,
     is_sse: bool,
-    _permit: OwnedSemaphorePermit,
+    _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Reader {
