@@ -90,19 +90,20 @@ impl Open for SqliteStore {
 
 /// Commits are on disk before they are reported (`FULL`), and deleted data is overwritten with
 /// zeros. The log is written back at 16 MiB, and when the store is idle: each commit appends the
-/// pages of the index that it changes, so that the log of a small archive grows far beyond it.
+/// pages of the index that it changes, so that the log of a small archive grows far beyond it. The
+/// caches are small, as the kernel caches the same pages.
 const WRITES: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA secure_delete = ON;
-    PRAGMA cache_size = -32768;
+    PRAGMA cache_size = -8192;
     PRAGMA wal_autocheckpoint = 4096;
     PRAGMA journal_size_limit = 16777216;
     PRAGMA temp_store = MEMORY;
 ";
 const READS: &str = "
     PRAGMA query_only = ON;
-    PRAGMA cache_size = -8192;
+    PRAGMA cache_size = -2048;
     PRAGMA temp_store = MEMORY;
 ";
 
@@ -181,6 +182,7 @@ impl Backend for Sqlite {
             // Entries that arrive meanwhile must not wait for a reader.
             store.connection.busy_timeout(Duration::ZERO)?;
             let done = erase::truncate_log(&store.connection);
+            store.connection.execute_batch("PRAGMA shrink_memory")?;
             store.connection.busy_timeout(busy_timeout)?;
             done
         })
