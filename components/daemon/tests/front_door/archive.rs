@@ -235,6 +235,40 @@ fn tail_follow_shows_new_entries() {
 }
 
 #[test]
+fn failed_read_of_a_corrupt_archive_is_logged() {
+    const SEARCH: &str = "<message from='alice@localhost/r' to='logger.localhost' id='q1' \
+        type='chat'><body>!search quixotic</body></message>";
+    let (address, events) = server::start(&[server::Answer::Ask(SEARCH)]);
+    let archive = Archive::new();
+    let lines: String = (0..500)
+        .map(|number| {
+            let id = format!("id{number}");
+            let body = format!("quixotic {}", "x".repeat(1000));
+            line(&id, "2026-01-01T00:00:00Z", "alice@localhost", &body)
+        })
+        .collect();
+    archive.says(&["import", "-"], &lines);
+    // The first pages are those of small tables; the entries follow.
+    let path = archive.0.path().join("logger.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[200_000..].fill(0x5a);
+    std::fs::write(&path, bytes).unwrap();
+    let configuration = CONFIG
+        .replace("127.0.0.1:1", &address.to_string())
+        .replace("logger.db", path.to_str().unwrap());
+    let mut running = Running::start(&configuration, &["--log-format", "json"]);
+    let answer = server::said(&events);
+    assert!(answer.contains("the archive is unavailable"), "{answer}");
+    let logged = running.says("read failed; queries rejected");
+    assert!(
+        logged["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("malformed")),
+        "{logged}"
+    );
+}
+
+#[test]
 fn search_is_logged_without_its_words() {
     const SEARCH: &str = "<message from='alice@localhost/r' to='logger.localhost' id='q1' \
         type='chat'><body>!search quixotic \"bells\"</body></message>";
