@@ -10,10 +10,12 @@
 //!
 //! Each localpart is a separate archive.
 
+mod amount;
 mod archive;
 mod audit_layer;
 mod commands;
 mod confirmation;
+mod erasure;
 pub mod export;
 mod help;
 mod ingest;

@@ -7,6 +7,7 @@ use axum::response::Response;
 use campanile::error::BoxError;
 use campanile_json_bridge::Admin;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::access::Content;
 use super::problem::{Problem, json_of};
@@ -97,13 +98,21 @@ fn which(shared: &Shared, body: &[u8]) -> Result<(PathBuf, Option<i64>), Problem
         .ok_or_else(|| Problem::new(404, "no component with an outbox has this JID"))
 }
 
+/// Requests that wait for the database do so here, rather than on a thread each.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
 /// Accesses the database on a blocking thread.
 async fn blocking<T: Send + 'static>(
     path: PathBuf,
     ask: impl FnOnce(&Admin) -> Result<T, BoxError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let asked =
-        tokio::task::spawn_blocking(move || Admin::open(&path).and_then(|admin| ask(&admin)));
+    let turn = TURNS.acquire().await;
+    let turn = turn.map_err(|error| Problem::new(500, error.to_string()))?;
+    let asked = tokio::task::spawn_blocking(move || {
+        // The thread outlives a client that disconnects.
+        let _turn = turn;
+        Admin::open(&path).and_then(|admin| ask(&admin))
+    });
     let asked = asked
         .await
         .map_err(|error| Problem::new(500, error.to_string()))?;
