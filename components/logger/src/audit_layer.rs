@@ -104,9 +104,10 @@ impl Module for AuditLayer {
         Ok(router)
     }
 
-    async fn check(&self) -> Result<(), BoxError> {
+    async fn check(&self) -> Result<Vec<String>, BoxError> {
         let checked = self.store.check().await;
-        checked.map_err(|error| format!("{}: {error}", self.store.name()).into())
+        checked.map_err(|error| format!("{}: {error}", self.store.name()))?;
+        Ok(Vec::new())
     }
 
     async fn start(&self, _client: Client) -> Result<(), BoxError> {

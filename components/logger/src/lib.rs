@@ -131,10 +131,11 @@ impl Module for Logger {
         self.archive.store.metrics()
     }
 
-    async fn check(&self) -> Result<(), BoxError> {
+    async fn check(&self) -> Result<Vec<String>, BoxError> {
         let store = &self.archive.store;
         let checked = store.check().await;
-        checked.map_err(|error| format!("{}: {error}", store.name()).into())
+        checked.map_err(|error| format!("{}: {error}", store.name()))?;
+        Ok(Vec::new())
     }
 
     async fn start(&self, _client: Client) -> Result<(), BoxError> {

@@ -24,7 +24,11 @@ pub(super) async fn of_modules(settings: &Component) -> Vec<Diagnostic> {
     for module in set.modules() {
         let name = module.name();
         let why = match timeout(TIMEOUT, module.check()).await {
-            Ok(Ok(())) => continue,
+            Ok(Ok(remarks)) => {
+                let note = |remark| Diagnostic::note(format!("{name}: {remark}"));
+                found.extend(remarks.into_iter().map(note));
+                continue;
+            }
             Ok(Err(error)) => diagnostics::chain(&*error),
             Err(_) => format!("no answer within {TIMEOUT:?}"),
         };

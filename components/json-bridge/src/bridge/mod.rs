@@ -105,6 +105,21 @@ impl Bridge {
         tokio::spawn(async move { catch(work, &metrics, future).await });
     }
 
+    /// Returns what an operator should know before the broker is used.
+    #[cfg(feature = "nats")]
+    async fn remarks(&self) -> Vec<String> {
+        match &self.settings.nats {
+            Some(nats) => crate::nats::remark(nats).await.into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    #[cfg(not(feature = "nats"))]
+    #[allow(clippy::unused_async, reason = "as with the feature")]
+    async fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn running(&self) -> Result<&Arc<Running>, BoxError> {
         self.running
             .get()
@@ -141,17 +156,17 @@ impl Module for Bridge {
         exposition::collect(&self.snapshot(), self.waiting(), self.settings.max_waiting)
     }
 
-    async fn check(&self) -> Result<(), BoxError> {
+    async fn check(&self) -> Result<Vec<String>, BoxError> {
         if let Some(api) = &self.settings.api {
             let bound = tokio::net::TcpListener::bind(api.listen).await;
             bound.map_err(|error| format!("API: {}: {error}", api.listen))?;
         }
-        let Some(path) = self.settings.outbox.clone() else {
-            return Ok(());
-        };
-        let shown = path.display().to_string();
-        let examined = tokio::task::spawn_blocking(move || Outbox::examine(&path)).await?;
-        examined.map_err(|error| format!("outbox {shown}: {error}").into())
+        if let Some(path) = self.settings.outbox.clone() {
+            let shown = path.display().to_string();
+            let examined = tokio::task::spawn_blocking(move || Outbox::examine(&path)).await?;
+            examined.map_err(|error| format!("outbox {shown}: {error}"))?;
+        }
+        Ok(self.remarks().await)
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {

@@ -18,6 +18,8 @@ mod broker;
 #[cfg(not(feature = "nats"))]
 mod disabled;
 #[cfg(feature = "nats")]
+mod durability;
+#[cfg(feature = "nats")]
 mod forward;
 #[cfg(feature = "nats")]
 mod in_progress;
@@ -35,4 +37,6 @@ mod subject;
 pub(crate) use self::broker::Broker;
 #[cfg(not(feature = "nats"))]
 pub(crate) use self::disabled::Broker;
+#[cfg(feature = "nats")]
+pub(crate) use self::durability::remark;
 pub(crate) use self::peer_responses::PeerResponses;

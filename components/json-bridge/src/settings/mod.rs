@@ -126,6 +126,10 @@ pub struct Nats {
     pub max_bytes: i64,
     /// Number of replicas of each stream in a NATS cluster. Defaults to 1.
     pub replicas: usize,
+    /// The URL of the broker's monitoring port, such as `http://127.0.0.1:8222`. With it,
+    /// [`Module::check`](campanile::module::Module::check) tells whether the broker writes messages
+    /// to disk before it acknowledges them. Defaults to none.
+    pub monitoring: Option<String>,
 }
 
 impl Default for Nats {
@@ -137,6 +141,7 @@ impl Default for Nats {
             shared: false,
             max_bytes: 1024 * 1024 * 1024,
             replicas: 1,
+            monitoring: None,
         }
     }
 }

@@ -37,6 +37,9 @@ pub(super) struct NatsTable {
     /// Number of replicas of each stream. Default: 1.
     #[serde(default, deserialize_with = "settings::count::<_, _, 1, 5>")]
     replicas: Option<u64>,
+    /// The URL of the monitoring port, such as `http://127.0.0.1:8222`, for `check --connect`.
+    #[serde(default, deserialize_with = "monitoring")]
+    monitoring: Option<String>,
 }
 
 impl TryFrom<NatsTable> for Nats {
@@ -58,6 +61,7 @@ impl TryFrom<NatsTable> for Nats {
             shared: table.shared,
             max_bytes: table.max_bytes.unwrap_or(defaults.max_bytes),
             replicas: replicas.unwrap_or(defaults.replicas),
+            monitoring: table.monitoring,
         })
     }
 }
@@ -105,6 +109,18 @@ fn is_host(text: &str) -> bool {
         port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0)
     };
     !host.is_empty() && port.is_none_or(is_port)
+}
+
+fn monitoring<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    text(deserializer, "a string in quotation marks", |text| {
+        if text.strip_prefix("http://").is_some_and(is_host) && !text.contains('@') {
+            return Ok(Some(text.to_owned()));
+        }
+        Err(invalid(
+            "the value is not the URL of a monitoring port",
+            "write \"http://127.0.0.1:8222\", the `http` address of the NATS server",
+        ))
+    })
 }
 
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

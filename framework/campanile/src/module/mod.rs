@@ -95,10 +95,12 @@ pub trait Module: Send + Sync + 'static {
     /// anything. Called before a start by programs that check their configuration, such as
     /// `campanile check --connect`.
     ///
+    /// Returns remarks for the operator, such as what could not be verified.
+    ///
     /// # Errors
     /// Returns the reason that the module could not start.
-    async fn check(&self) -> Result<(), BoxError> {
-        Ok(())
+    async fn check(&self) -> Result<Vec<String>, BoxError> {
+        Ok(Vec::new())
     }
 
     /// Called once, before the first connection. If it fails, the component does not start.

@@ -69,8 +69,9 @@ impl Module for Roster {
         }
     }
 
-    async fn check(&self) -> Result<(), BoxError> {
-        self.inner.settings.store.check().await
+    async fn check(&self) -> Result<Vec<String>, BoxError> {
+        self.inner.settings.store.check().await?;
+        Ok(Vec::new())
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {
