@@ -17,8 +17,8 @@
 //! let router: Router = Router::new().message(greet).with_state("hello");
 //! ```
 //!
-//! The arguments are up to eight [extractors](crate::extract) in any order. The result is any type
-//! that implements [`IntoReply`](crate::reply::IntoReply). Routes check the arguments and the
+//! The arguments are up to sixteen [extractors](crate::extract) in any order. The result is any
+//! type that implements [`IntoReply`](crate::reply::IntoReply). Routes check the arguments and the
 //! result in separate trait bounds, so the compiler names the argument or the result that does not
 //! satisfy them.
 
@@ -36,16 +36,18 @@ use crate::reply::Reply;
 /// The future returned by routes and by the services of this crate.
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Send>>;
 
-/// An async function of up to eight arguments, or an `Arc` of a [`StanzaHandler`].
+/// An async function of up to sixteen arguments, or an `Arc` of a [`StanzaHandler`].
 ///
 /// The trait is implemented for every such function; you need not implement it. It describes the
 /// signature only: the methods that register a handler require that `Args` can be extracted from a
 /// stanza and that `Output` converts into a reply.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stanza handler",
-    label = "not an async function of zero to eight arguments",
-    note = "a handler is an `async fn` of up to eight arguments, or a closure that returns a \
+    label = "not an async function of zero to sixteen arguments",
+    note = "a handler is an `async fn` of up to sixteen arguments, or a closure that returns a \
         future, and is `Clone + Send + Sync + 'static`",
+    note = "for more values, give one argument a type that implements `FromInbound` and reads \
+        several of them, or take `Inbound`",
     note = "an object that implements `StanzaHandler` is registered as `Arc<_>`"
 )]
 pub trait Handler<Args>: Clone + Send + Sync + 'static {
@@ -153,4 +155,12 @@ functions! {
     (A B C D E G)
     (A B C D E G H)
     (A B C D E G H I)
+    (A B C D E G H I J)
+    (A B C D E G H I J K)
+    (A B C D E G H I J K L)
+    (A B C D E G H I J K L M)
+    (A B C D E G H I J K L M N)
+    (A B C D E G H I J K L M N O)
+    (A B C D E G H I J K L M N O P)
+    (A B C D E G H I J K L M N O P Q)
 }

@@ -836,11 +836,11 @@ fn rejected_argument_replies_stanza_error() {
 }
 
 #[test]
-fn handler_takes_eight_arguments_in_any_order() {
+fn handler_takes_sixteen_arguments_in_any_order() {
     use crate::client::Client;
     use crate::extract::{Recipient, StanzaRef};
     use crate::stanza::Children;
-    #[allow(clippy::too_many_arguments, reason = "eight are allowed")]
+    #[allow(clippy::too_many_arguments, reason = "sixteen are allowed")]
     async fn all(
         body: Body,
         _: Client,
@@ -850,6 +850,14 @@ fn handler_takes_eight_arguments_in_any_order() {
         stanza: StanzaRef,
         Recipient(to): Recipient,
         children: Children,
+        _: Inbound,
+        _: Option<Body>,
+        _: State<()>,
+        _: Sender,
+        _: Recipient,
+        _: Kind,
+        _: Client,
+        _: StanzaRef,
     ) -> String {
         format!(
             "{} {kind} {from} {to} {} {}",
