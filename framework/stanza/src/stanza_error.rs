@@ -8,12 +8,15 @@
 use std::fmt;
 
 use jid::Jid;
+use rxml::Namespace;
 use xso::AsXml;
 
 use crate::stanza::{Child, Children, ChildrenBuilder, Stanza, WriteError};
 use crate::xml::emit::{EmitError, Emitter};
 use crate::xml::{CLIENT, XML};
 
+/// The language of texts unless another one is set.
+const ENGLISH: &str = "en";
 /// The namespace of the defined conditions (RFC 6120 §8.3.2).
 const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
@@ -160,6 +163,8 @@ pub struct StanzaError {
     condition: Condition,
     kind: ErrorType,
     text: Option<String>,
+    /// The language of the text; `None` for the default, English.
+    lang: Option<Box<str>>,
     by: Option<Jid>,
     application: Option<Box<Children>>,
     request: Option<Box<Children>>,
@@ -173,6 +178,7 @@ impl StanzaError {
             condition,
             kind: condition.default_type(),
             text: None,
+            lang: None,
             by: None,
             application: None,
             request: None,
@@ -188,13 +194,22 @@ impl StanzaError {
 
     /// Sets the human-readable text.
     ///
-    /// Characters that XML 1.0 does not allow are removed. The text is sent with
-    /// `xml:lang='en'`.
+    /// Characters that XML 1.0 does not allow are removed. The text is sent with `xml:lang='en'`
+    /// unless [`with_lang`](Self::with_lang) sets another language.
     #[must_use]
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.retain(crate::xml::chars::is_char);
         self.text = Some(text);
+        self
+    }
+
+    /// Sets the language of the text, such as `de` or `pt-BR`. Characters that XML 1.0 does not
+    /// allow are removed.
+    #[must_use]
+    pub fn with_lang(mut self, lang: &str) -> Self {
+        let allowed = lang.chars().filter(|c| crate::xml::chars::is_char(*c));
+        self.lang = Some(allowed.collect::<String>().into());
         self
     }
 
@@ -245,6 +260,12 @@ impl StanzaError {
         self.text.as_deref()
     }
 
+    /// Returns the language of the text, if it is known not to be English.
+    #[must_use]
+    pub fn lang(&self) -> Option<&str> {
+        self.lang.as_deref()
+    }
+
     /// Returns the address of the entity that raised the error.
     #[must_use]
     pub const fn by(&self) -> Option<&Jid> {
@@ -267,7 +288,7 @@ impl StanzaError {
     pub fn from_stanza(stanza: &Stanza) -> Self {
         let mut error = Self::new(Condition::UndefinedCondition);
         if let Some(child) = stanza.children().find(CLIENT, "error") {
-            error.read(&child);
+            error.read(&child, stanza.lang());
         }
         error
     }
@@ -297,7 +318,7 @@ impl StanzaError {
         emitter.end();
         if let Some(text) = &self.text {
             emitter.start(STANZAS, "text")?;
-            emitter.attribute(XML, "lang", "en")?;
+            emitter.attribute(XML, "lang", self.lang().unwrap_or(ENGLISH))?;
             emitter.text(text)?;
             emitter.end();
         }
@@ -308,7 +329,7 @@ impl StanzaError {
         Ok(())
     }
 
-    fn read(&mut self, error: &Child<'_>) {
+    fn read(&mut self, error: &Child<'_>, inherited: Option<&str>) {
         let Ok(element) = error.element() else { return };
         if let Some(kind) = element.attr("type").and_then(ErrorType::parse) {
             self.kind = kind;
@@ -319,6 +340,8 @@ impl StanzaError {
                 self.application = Children::of(child).ok().map(Box::new);
             } else if child.name() == "text" {
                 self.text = Some(child.text());
+                let lang = child.attr_ns(&Namespace::XML, "lang").or(inherited);
+                self.lang = lang.filter(|lang| *lang != ENGLISH).map(Into::into);
             } else if let Some(condition) = Condition::parse(child.name()) {
                 self.condition = condition;
             }
@@ -414,5 +437,33 @@ mod tests {
     fn error_without_condition_is_undefined_condition() {
         let error = StanzaError::from_stanza(&Stanza::new(Kind::Iq(IqType::Error)));
         assert_eq!(error.condition(), Condition::UndefinedCondition);
+    }
+
+    #[test]
+    fn language_of_the_text_is_kept() {
+        let error = |lang: &str| {
+            format!(
+                "<message type='error'{lang}><error type='cancel'><gone \
+                xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text \
+                xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'LANG>weg</text></error></message>"
+            )
+        };
+        let rows = [
+            (error("").replace("LANG", " xml:lang='de'"), Some("de")),
+            (error(" xml:lang='de'").replace("LANG", ""), Some("de")),
+            (
+                error(" xml:lang='de'").replace("LANG", " xml:lang='en'"),
+                None,
+            ),
+            (error("").replace("LANG", ""), None),
+        ];
+        for (xml, lang) in rows {
+            let read = StanzaError::from_stanza(&Stanza::parse(&xml).unwrap());
+            assert_eq!(read.lang(), lang, "{xml}");
+            let written = read.to_children();
+            let wanted = format!("xml:lang='{}'>weg<", lang.unwrap_or("en"));
+            let written = std::str::from_utf8(written.as_bytes()).unwrap();
+            assert!(written.contains(&wanted), "{written}");
+        }
     }
 }

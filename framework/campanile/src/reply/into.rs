@@ -20,6 +20,7 @@ use campanile_stanza::xml::CLIENT;
 /// | [`Stanza`], [`Message`], [`Presence`] | that stanza, its missing addresses filled in |
 /// | [`StanzaError`], [`Condition`] | an error reply |
 /// | `Vec`, tuples of two to four | several replies, in order |
+/// | [`InLanguage`] | that of the value, with its language |
 /// | `Result` | that of the value; an error is converted by [`into_stanza_error`] |
 /// | [`Deferred`] | the reply that its [`Responder`](super::Responder) sends later |
 ///
@@ -62,6 +63,40 @@ pub trait IntoReply {
 /// A message body: replies like the `String` it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub String);
+
+/// A reply whose text is in this language: the value's reply with `xml:lang`.
+///
+/// Without it, the recipient has to guess the language, and some servers stamp their own on it.
+///
+/// ```
+/// use campanile::extract::Lang;
+/// use campanile::reply::InLanguage;
+///
+/// async fn greet(lang: Option<Lang>) -> InLanguage<&'static str> {
+///     match lang {
+///         Some(Lang(lang)) if lang.starts_with("de") => InLanguage("de".into(), "Guten Tag"),
+///         _ => InLanguage("en".into(), "Good day"),
+///     }
+/// }
+/// # let _: campanile::Router = campanile::Router::new().message(greet);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InLanguage<R>(pub String, pub R);
+
+impl<R: IntoReply> IntoReply for InLanguage<R> {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        let Self(lang, reply) = self;
+        Ok(in_language(lang, reply.into_reply()?))
+    }
+}
+
+fn in_language(lang: String, reply: Reply) -> Reply {
+    match reply {
+        Reply::Error(error) if error.lang().is_none() => Reply::Error(error.with_lang(&lang)),
+        Reply::Deferred(later) => Reply::Deferred(later.map(move |reply| in_language(lang, reply))),
+        reply => Reply::InLanguage(lang, Box::new(reply)),
+    }
+}
 
 impl IntoReply for Reply {
     fn into_reply(self) -> Result<Reply, BoxError> {

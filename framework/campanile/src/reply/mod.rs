@@ -10,7 +10,7 @@ mod into;
 mod tests;
 
 pub use self::deferred::{Deferred, Responder};
-pub use self::into::{IntoReply, Text};
+pub use self::into::{InLanguage, IntoReply, Text};
 use crate::error::{Condition, StanzaError};
 use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 
@@ -28,6 +28,7 @@ use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
 /// | [`Error`](Reply::Error) | error | error, if the message has content | – | – | – |
 /// | [`Multiple`](Reply::Multiple) | all, with at most one result or error | all | all | all | – |
 /// | [`Deferred`](Reply::Deferred) | as above, when the reply arrives | | | | – |
+/// | [`InLanguage`](Reply::InLanguage) | as above, with `xml:lang` | | | | – |
 ///
 /// Messages that an automatic reply could turn into a loop get no reply either: those from the
 /// address that they are sent to, room history (`groupchat` with a delay, XEP-0045 §7.2.13), and
@@ -51,6 +52,8 @@ pub enum Reply {
     Multiple(Vec<Reply>),
     /// A reply that the handler's [`Responder`] sends later.
     Deferred(Deferred),
+    /// A reply in a language (RFC 6120 §8.1.5); see [`InLanguage`].
+    InLanguage(String, Box<Reply>),
 }
 
 impl Reply {
@@ -79,7 +82,7 @@ impl Reply {
         }
     }
 
-    fn parts(self, request: &Stanza, answered: &mut bool, send: &mut impl FnMut(Stanza)) {
+    fn parts(self, request: &Stanza, answered: &mut bool, send: &mut dyn FnMut(Stanza)) {
         match self {
             Self::Empty => {}
             Self::Children(children) => match request.kind() {
@@ -120,6 +123,16 @@ impl Reply {
                     *answered = true;
                     send(error_reply(request, &error));
                 }
+            }
+            Self::InLanguage(lang, reply) => {
+                let mut spoken = |stanza: Stanza| {
+                    send(if stanza.lang().is_none() {
+                        stanza.with_lang(&lang)
+                    } else {
+                        stanza
+                    });
+                };
+                reply.parts(request, answered, &mut spoken);
             }
             Self::Multiple(replies) => replies
                 .into_iter()

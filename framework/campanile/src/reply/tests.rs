@@ -392,3 +392,30 @@ fn result_error_is_mapped_to_a_stanza_error() {
 fn jid(text: &str) -> jid::Jid {
     text.parse().unwrap()
 }
+
+#[test]
+fn reply_in_a_language_carries_it() {
+    use crate::error::StanzaError;
+    use crate::router::Router;
+    use crate::test_util::answer;
+
+    let ask = "<message type='chat' xml:lang='de'><body>hi</body></message>";
+    let from_to = "from='bot.localhost' to='alice@example.org/desk'";
+    let text = async || super::InLanguage("de".to_owned(), "Guten Tag");
+    assert_eq!(
+        answer(&mut Router::new().message(text), ask),
+        format!("<message {from_to} type='chat' xml:lang='de'><body>Guten Tag</body></message>")
+    );
+    let error = async || {
+        let error = StanzaError::new(Condition::NotAcceptable).with_text("nein");
+        super::InLanguage("de".to_owned(), error)
+    };
+    let reply = answer(&mut Router::new().message(error), ask);
+    assert!(reply.contains("xml:lang='de'>nein</text>"), "{reply}");
+    let german = async || {
+        StanzaError::new(Condition::NotAcceptable)
+            .with_text("nein")
+            .with_lang("de")
+    };
+    assert_eq!(answer(&mut Router::new().message(german), ask), reply);
+}

@@ -152,6 +152,7 @@ fn is_refusal(reply: &Reply) -> bool {
     match reply {
         Reply::Error(_) => true,
         Reply::Multiple(replies) => replies.iter().any(is_refusal),
+        Reply::InLanguage(_, reply) => is_refusal(reply),
         _ => false,
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn of_reply(reply: &Reply) -> Option<Digest> {
         Reply::Stanza(stanza) if matches!(stanza.kind(), Kind::Message(_)) => {
             Some(of_children(stanza.children()))
         }
+        Reply::InLanguage(_, reply) => of_reply(reply),
         Reply::Multiple(replies) => replies.iter().rev().find_map(of_reply),
         _ => None,
     }
