@@ -89,6 +89,13 @@ impl UnackedMessage {
         )
     }
 
+    /// Returns an id for a message that was published without `Nats-Msg-Id`.
+    ///
+    /// Sequence numbers begin again when a stream is created again, so the time is part of it.
+    pub(super) fn fallback_id(&self, prefix: &str) -> String {
+        format!("{prefix}{}-{}", self.sequence, self.published())
+    }
+
     /// Returns the time at which the broker stored the message, in milliseconds since 1970.
     pub(super) fn published(&self) -> i64 {
         let info = self.message.info();

@@ -83,9 +83,7 @@ impl Inbound {
             );
             return unacked.ack().await;
         };
-        let id = unacked
-            .id()
-            .unwrap_or_else(|| format!("msg_{}", unacked.sequence()));
+        let id = unacked.id().unwrap_or_else(|| unacked.fallback_id("msg_"));
         let peer = stanza
             .from()
             .map(|from| from.to_bare().to_string())

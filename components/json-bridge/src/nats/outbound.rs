@@ -122,7 +122,7 @@ impl Outbound {
         let text = mapping::without_bom(text);
         let id = unacked
             .id()
-            .unwrap_or_else(|| format!("{}-{}", self.names.stream("out"), unacked.sequence()));
+            .unwrap_or_else(|| unacked.fallback_id(&format!("{}-", self.names.stream("out"))));
         let one = |(at, stanza): (usize, Stanza)| {
             if !matches!(stanza.kind(), Kind::Message(_) | Kind::Presence(_)) {
                 return Err(Fault::field(
