@@ -52,6 +52,8 @@ mod clock;
 mod events;
 mod exposition;
 #[doc(hidden)]
+pub mod fuzzing;
+#[doc(hidden)]
 pub mod http;
 mod id;
 mod labels;

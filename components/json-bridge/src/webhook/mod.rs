@@ -14,7 +14,7 @@ use hyper::Uri;
 
 pub(crate) use self::connect::check_certificates;
 pub(crate) use self::outcome::{Answer, Outcome, unreachable};
-pub(crate) use self::post::Poster;
+pub(crate) use self::post::{Poster, interpret};
 use crate::secret::Secret;
 
 /// The webhook of a bot: a URL and the secrets that sign requests to it.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use campanile::error::BoxError;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::value::RawValue;
@@ -130,8 +130,12 @@ async fn read(response: Response<hyper::body::Incoming>) -> Result<Outcome, BoxE
     let (head, body) = response.into_parts();
     // The body is always read to its end, so that the connection can be reused.
     let bytes = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
-    let answer = answer_of(&head.headers, bytes);
-    Ok(Outcome::of(head.status, retry_after(&head.headers), answer))
+    Ok(interpret(head.status, &head.headers, bytes))
+}
+
+/// Returns the outcome of a complete response.
+pub(crate) fn interpret(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Outcome {
+    Outcome::of(status, retry_after(headers), answer_of(headers, body))
 }
 
 /// Interprets a response body by its content type.
