@@ -19,7 +19,7 @@ use crate::settings::Nats;
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Largest response, far more than the monitoring port sends.
 const MAX_RESPONSE: usize = 1 << 20;
-/// What to set, for messages.
+/// The remedy, for messages.
 const REMEDY: &str =
     "set sync_interval: always in the jetstream block of the broker, 2.10 or later";
 
