@@ -37,6 +37,7 @@ mod servers;
 mod sessions;
 mod status_page;
 mod stores;
+mod strangers;
 mod subscriptions;
 mod support;
 mod test_clients;
