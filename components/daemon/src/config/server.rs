@@ -1,12 +1,11 @@
 //! Server address and TLS: `[server]`, and overrides of a component.
 
 use std::fmt;
-use std::fs;
 use std::path::PathBuf;
 
 use campanile::connection::{ServerAddress, Tls};
 use campanile::jid::BareJid;
-use campanile::settings::{self, FilePath, Segment, invalid, text};
+use campanile::settings::{self, FilePath, Segment, invalid, read_file, text};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -135,7 +134,7 @@ fn server_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
 impl<'de> Deserialize<'de> for CaFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path: PathBuf = FilePath::deserialize(deserializer)?.into();
-        let cause = match fs::read(&path) {
+        let cause = match read_file(&path) {
             Err(error) => format!("cannot read {}: {error}", path.display()),
             Ok(pem) if !holds_certificate(&pem) => format!("no certificate in {}", path.display()),
             Ok(_) => return Ok(Self(path)),

@@ -84,6 +84,17 @@ const ONE: &[(&str, &str)] = &[
         "7:9: `formats` has a control character, which XML does not allow\n    help: write a \
         namespace such as \"urn:example:order\"",
     ),
+    // A device that never ends.
+    (
+        component!("tls={ca_file='/dev/zero'}"),
+        "5:14: cannot read /dev/zero: larger than 4 MiB\n    help: name a PEM file of trusted \
+        certificates; paths are relative to this file's folder",
+    ),
+    (
+        component!("[component.vcard]\nphoto='/dev/zero'"),
+        "6:7: cannot read /dev/zero: larger than 4 MiB\n    help: name a PNG, JPEG, GIF or WebP file \
+        of about 10 KiB; paths are relative to this file's folder",
+    ),
     // The admin port and the bridge.
     (
         component!("[admin]\ntoken='0123456789abcdef'"),

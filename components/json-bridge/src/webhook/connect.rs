@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::error::BoxError;
+use campanile::settings::read_file;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper::Uri;
@@ -78,7 +79,8 @@ fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), String
         pem::Error::Io(error) => format!("cannot read {}: {error}", path.display()),
         error => format!("cannot read {}: {error}", path.display()),
     };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let pem = read_file(path).map_err(|error| unreadable(pem::Error::Io(error)))?;
+    let certificates = CertificateDer::pem_slice_iter(&pem);
     let before = roots.len();
     for certificate in certificates {
         let added = roots.add(certificate.map_err(unreadable)?);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use campanile::error::BoxError;
+use campanile::settings::read_file;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
@@ -107,7 +108,8 @@ fn trusted(file: Option<&Path>) -> io::Result<RootCertStore> {
         };
     };
     let described = |error| io::Error::other(format!("{}: {error}", file.display()));
-    for certificate in CertificateDer::pem_file_iter(file).map_err(described)? {
+    let pem = read_file(file).map_err(|error| described(pem::Error::Io(error)))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
         roots
             .add(certificate.map_err(described)?)
             .map_err(io::Error::other)?;

@@ -154,11 +154,12 @@ mod tls {
     use std::sync::Arc;
 
     use rustls::{ClientConfig, RootCertStore};
-    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::pem::{self, PemObject};
     use rustls_pki_types::{CertificateDer, ServerName};
     use tokio_rustls::TlsConnector;
 
     use super::{Io, ServerAddress};
+    use crate::settings::read_file;
 
     /// Direct TLS, from the first byte: ejabberd with `tls: true`, Prosody with
     /// `mod_net_multiplex`.
@@ -189,7 +190,8 @@ mod tls {
             let mut roots = RootCertStore::empty();
             if let Some(file) = &self.ca_file {
                 let described = |error| io::Error::other(format!("{}: {error}", file.display()));
-                for certificate in CertificateDer::pem_file_iter(file).map_err(described)? {
+                let pem = read_file(file).map_err(|error| described(pem::Error::Io(error)))?;
+                for certificate in CertificateDer::pem_slice_iter(&pem) {
                     roots
                         .add(certificate.map_err(described)?)
                         .map_err(io::Error::other)?;

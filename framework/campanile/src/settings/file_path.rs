@@ -1,9 +1,34 @@
 //! Paths of files, relative to the configuration.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+
+/// Largest file that a setting may name: far more than certificates and photos have.
+const MAX_FILE: u64 = 4 << 20;
+
+/// Reads a file that a setting names, of at most 4 MiB.
+///
+/// A device such as `/dev/zero` would otherwise take all memory.
+///
+/// # Errors
+/// If the file cannot be read, or is larger.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "larger than 4 MiB",
+        ));
+    }
+    Ok(bytes)
+}
 
 /// The path of a file that a setting names.
 ///

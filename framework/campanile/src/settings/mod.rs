@@ -63,7 +63,7 @@ pub use self::address::{allow, jids};
 pub use self::distinct::distinct;
 pub use self::fault::{Segment, SettingsFault};
 pub use self::fields::{count, delays, duration, invalid, required, size, text};
-pub use self::file_path::{FilePath, file_or_false};
+pub use self::file_path::{FilePath, file_or_false, read_file};
 pub use self::reader::SettingsReader;
 pub use self::unique::unique;
 pub use self::units::{parse_duration, parse_size, show_size};

@@ -1,13 +1,12 @@
 //! vCards in configuration files.
 
-use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 use xmpp_parsers::vcard::Photo;
 
 use super::VCard;
-use crate::settings::{FilePath, invalid};
+use crate::settings::{FilePath, invalid, read_file};
 
 /// The photo of a vCard, read from the file that a setting names.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +24,7 @@ impl VCard {
 impl<'de> Deserialize<'de> for PhotoFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path: PathBuf = FilePath::deserialize(deserializer)?.into();
-        let cause = match fs::read(&path).map(|file| VCard::new().photo(file)) {
+        let cause = match read_file(&path).map(|file| VCard::new().photo(file)) {
             Ok(Ok(card)) => match card.photo {
                 Some(photo) => return Ok(Self(photo)),
                 None => format!("{}: empty", path.display()),
