@@ -1,4 +1,4 @@
-//! Input of strangers that servers let through, and that once got no answer, or answers for ever.
+//! Input of strangers that servers let through: it got no answer, or answers without end.
 
 use campanile_tests::setup::SECRET;
 use campanile_tests::{
@@ -62,7 +62,7 @@ async fn bounce_is_posted_once_and_never_answered(server: Server) {
     );
     let mut daemon = Daemon::start(&configuration);
     mounted(&mut daemon, "bridge.localhost").await;
-    let message = "{\"to\":\"nobody@localhost\",\"type\":\"chat\",\"body\":\"x\"}";
+    let message = "{\"to\":\"absent@localhost\",\"type\":\"chat\",\"body\":\"x\"}";
     let token = "Authorization: Bearer a-token-of-the-api\r\n";
     let sent = http::post(api, "/v1/messages", token, message)
         .await
