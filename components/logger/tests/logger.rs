@@ -685,7 +685,8 @@ async fn said(user: &User, command: &str) -> String {
 fn bytes(folder: &Path) -> Vec<u8> {
     let files = std::fs::read_dir(folder)
         .unwrap()
-        .map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        // The write-ahead log may be removed meanwhile, when the last connection closes.
+        .filter_map(|file| std::fs::read(file.unwrap().path()).ok());
     files
         .flatten()
         .map(|byte| byte.to_ascii_lowercase())

@@ -84,7 +84,7 @@ fn api_clients_leave_descriptors_for_the_link() {
     running.says("HTTP API started");
     let clients = silent(api, 400);
     let _events = server::serve(TcpListener::bind(server).unwrap(), &[Answer::Route]);
-    running.says("mounted again");
+    running.logs("the mount", |event| event["message"] == "mounted");
     assert_eq!(http::get(api, "/healthz").status, 200);
     drop(clients);
 }

@@ -13,6 +13,8 @@ const CAUSES: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct AttemptLog {
     outage: Option<Outage>,
+    /// `true` once a connection has been mounted.
+    was_mounted: bool,
 }
 
 /// A lost or failed connection, and what followed until a connection was stable.
@@ -77,6 +79,7 @@ impl AttemptLog {
     }
 
     pub(super) fn mounted(&mut self, jid: &BareJid, server: &str) {
+        let again = std::mem::replace(&mut self.was_mounted, true);
         let Some(outage) = &mut self.outage else {
             tracing::info!(%jid, server, "mounted");
             return;
@@ -88,7 +91,8 @@ impl AttemptLog {
         }
         outage.mounted = Some(now);
         let lasted = human(now.duration_since(outage.since));
-        tracing::info!(%jid, server, outage = %lasted, attempts = outage.attempts, "mounted again");
+        let what = if again { "mounted again" } else { "mounted" };
+        tracing::info!(%jid, server, outage = %lasted, attempts = outage.attempts, "{what}");
     }
 }
 
