@@ -5,11 +5,11 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //! # use std::sync::Arc;
-//! # use campanile::{module::Module, router::Router};
+//! # use campanile::{error::BoxError, module::Module, router::Router};
 //! # #[derive(serde::Deserialize)] struct Settings {}
 //! # struct Guestbook;
 //! # impl Guestbook {
-//! #     fn new(_: Settings) -> Result<Self, campanile::error::BoxError> { Ok(Self) }
+//! #     fn new(_: Settings) -> Result<Self, BoxError> { Ok(Self) }
 //! # }
 //! # impl Module for Guestbook {
 //! #     fn name(&self) -> &'static str { "guestbook" }
