@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -19,6 +20,12 @@ use super::access::{self, FileId};
 
 /// The files of a database: itself, its write-ahead log, and the index of that.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Attempts to open a file while an earlier store may still be closing it, and their distance.
+const CLOSE_ATTEMPTS: u32 = 50;
+const CLOSE_DELAY: Duration = Duration::from_millis(20);
+/// Maximum wait for another process while opening; stores set their own afterwards.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The databases that this process has open. Bounded by the stores of a configuration.
 static OPEN: Mutex<Vec<Weak<Watched>>> = Mutex::new(Vec::new());
@@ -48,8 +55,26 @@ impl DatabaseFile {
     /// If the file cannot be opened, or another file is at this path than the one that this process
     /// already has open.
     pub fn open(path: &Path, flags: OpenFlags) -> Result<(Connection, Self), SchemaError> {
+        let mut attempts = 0;
+        loop {
+            match Self::try_open(path, flags) {
+                // The last connection of an earlier store removes the log and its index when it
+                // closes, which may be now. Its record goes with it.
+                Err(SchemaError::Replaced(_)) if attempts < CLOSE_ATTEMPTS => attempts += 1,
+                Err(SchemaError::Replaced(fault)) => {
+                    watched(path).report_once(&fault);
+                    return Err(SchemaError::Replaced(fault));
+                }
+                opened => return opened,
+            }
+            std::thread::sleep(CLOSE_DELAY);
+        }
+    }
+
+    fn try_open(path: &Path, flags: OpenFlags) -> Result<(Connection, Self), SchemaError> {
         let file = Self(watched(path));
-        file.check()?;
+        // Before a missing file is created.
+        file.0.verify(1)?;
         if file.0.is_on_disk() {
             if flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
                 access::create(path);
@@ -59,7 +84,11 @@ impl DatabaseFile {
                 .for_each(|suffix| access::restrict(&file.0.with(suffix)));
         }
         let connection = Connection::open_with_flags(path, flags)?;
-        file.check()?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // From the first transaction on, the connection holds a lock in WAL mode, and no other one
+        // removes the log. Its identity is recorded only then.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        file.0.verify(SUFFIXES.len())?;
         Ok((connection, file))
     }
 
@@ -118,26 +147,37 @@ impl Watched {
     }
 
     fn check(&self) -> Result<(), FileReplaced> {
-        match self.first_replaced() {
-            None => {
+        match self.verify(SUFFIXES.len()) {
+            Ok(()) => {
                 if self.is_reported.swap(false, Ordering::Relaxed) {
                     tracing::info!(file = %self.path.display(), "database file restored");
                 }
                 Ok(())
             }
-            Some(path) => {
-                let fault = FileReplaced(path);
-                if !self.is_reported.swap(true, Ordering::Relaxed) {
-                    self.report(&fault);
-                }
+            Err(fault) => {
+                self.report_once(&fault);
                 Err(fault)
             }
         }
     }
 
-    fn first_replaced(&self) -> Option<PathBuf> {
+    /// Checks the first `count` of the files, without logging.
+    fn verify(&self, count: usize) -> Result<(), FileReplaced> {
+        match self.first_replaced(count) {
+            None => Ok(()),
+            Some(path) => Err(FileReplaced(path)),
+        }
+    }
+
+    fn report_once(&self, fault: &FileReplaced) {
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
+            self.report(fault);
+        }
+    }
+
+    fn first_replaced(&self, count: usize) -> Option<PathBuf> {
         let mut seen = lock(&self.seen);
-        for (seen, suffix) in seen.iter_mut().zip(SUFFIXES) {
+        for (seen, suffix) in seen.iter_mut().zip(SUFFIXES).take(count) {
             let path = self.with(suffix);
             let now = FileId::of(&path);
             match (&seen, now) {

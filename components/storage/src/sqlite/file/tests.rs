@@ -105,3 +105,25 @@ fn database_in_memory_creates_no_file() {
     connection.execute_batch("CREATE TABLE t (x)").unwrap();
     assert!(file.check().is_ok() && !Path::new(":memory:").exists());
 }
+
+/// The last connection to close removes the log, just when another store begins to use it.
+#[test]
+fn store_may_be_opened_again_while_an_earlier_one_closes() {
+    let folder = Folder::new("again");
+    let path = folder.path("a.db");
+    for turn in 0..200 {
+        let earlier = open(&path);
+        earlier.0.execute("INSERT INTO t VALUES (1)", []).unwrap();
+        let (connection, record) = earlier;
+        drop(connection);
+        let closing = std::thread::spawn(move || drop(record));
+        let (connection, file) = DatabaseFile::open(&path, OpenFlags::default())
+            .unwrap_or_else(|error| panic!("turn {turn}: {error}"));
+        connection.execute("INSERT INTO t VALUES (2)", []).unwrap();
+        file.check()
+            .unwrap_or_else(|error| panic!("turn {turn}: {error}"));
+        closing.join().unwrap();
+        file.check()
+            .unwrap_or_else(|error| panic!("turn {turn}, closed: {error}"));
+    }
+}
