@@ -54,7 +54,9 @@ async fn up(daemon: &Daemon, jids: &[String], before: usize, since: Instant, wha
             .skip(read)
             .filter_map(|line| serde_json::from_str(line).ok())
         {
-            missing.retain(|jid| !log_is(&line, "mounted", jid));
+            missing.retain(|jid| {
+                !log_is(&line, "mounted", jid) && !log_is(&line, "mounted again", jid)
+            });
         }
         read = lines.len();
         missing.is_empty().then_some(())
