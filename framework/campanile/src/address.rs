@@ -5,10 +5,19 @@
 
 use std::borrow::Cow;
 
-use jid::{BareJid, DomainPart};
+use jid::{BareJid, DomainPart, Jid};
 
 /// The beginning of an A-label (RFC 5890 §2.3.2.1).
 const ACE: &str = "xn--";
+
+/// Returns a JID without its resource, as text and without copying.
+pub(crate) fn bare(jid: &Jid) -> &str {
+    let resource = jid
+        .resource()
+        .map_or(0, |resource| resource.as_str().len() + 1);
+    let text = jid.as_str();
+    &text[..text.len() - resource]
+}
 
 /// Returns a prepared address with the A-labels of its domain as U-labels (RFC 7622 §3.2). Two
 /// addresses are the same if their normal forms are equal.

@@ -1,7 +1,7 @@
 //! HTTP connections, with bounds on their number and on the time that a request may take to arrive.
 //!
-//! When no connection is left, the oldest idle one is closed for a new one, so silent clients can
-//! take neither the port nor the file descriptors of the process.
+//! At the limit, a new connection replaces the oldest idle one: silent clients cannot exhaust the
+//! port or the file descriptors of the process.
 
 mod body;
 mod connections;

@@ -27,7 +27,7 @@ use self::lanes::{Keys, Lanes};
 use self::overload::ErrorThrottle;
 use self::prehashed::PrehashedMap;
 pub(crate) use self::reply_sink::ReplySink;
-use crate::address::canonical;
+use crate::address::{bare, canonical};
 use crate::client::Client;
 use crate::error::{BoxError, Condition, StanzaError};
 use crate::inbound::Inbound;
@@ -516,15 +516,6 @@ where
 async fn with_end_time(running: impl Future<Output = Outcome>) -> (Outcome, Instant) {
     let outcome = running.await;
     (outcome, Instant::now())
-}
-
-/// Returns a JID without its resource, as text and without copying.
-fn bare(jid: &jid::Jid) -> &str {
-    let resource = jid
-        .resource()
-        .map_or(0, |resource| resource.as_str().len() + 1);
-    let text = jid.as_str();
-    &text[..text.len() - resource]
 }
 
 impl<S> fmt::Debug for Dispatch<S> {

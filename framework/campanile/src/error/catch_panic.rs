@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls a function, and returns the message of its panic as an error.
 ///
-/// What the function has changed may be in an inconsistent state then: drop it, or use only what
-/// tolerates that.
+/// After a panic, state that the function was changing may be inconsistent: drop it, or use only
+/// types that tolerate this.
 pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| message(&*panic))
 }

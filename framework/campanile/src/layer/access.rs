@@ -8,9 +8,8 @@ use std::sync::Arc;
 use jid::{BareJid, Jid};
 use tower_layer::Layer;
 
-use super::bare;
 use super::gate::{Gate, Gated};
-use crate::address::canonical;
+use crate::address::{bare, canonical};
 use crate::error::{BoxError, Condition};
 use crate::inbound::Inbound;
 use crate::reply::Reply;

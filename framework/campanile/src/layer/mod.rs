@@ -45,10 +45,3 @@ pub use self::rate::{RateLayer, RateLimit};
 pub use self::response_future::ResponseFuture;
 pub use self::trace::{Trace, TraceLayer};
 pub use crate::metrics::Histogram;
-
-/// Returns the bare JID without allocating.
-fn bare(jid: &jid::Jid) -> &str {
-    jid.as_str()
-        .split_once('/')
-        .map_or(jid.as_str(), |(bare, _)| bare)
-}

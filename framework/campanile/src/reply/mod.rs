@@ -11,8 +11,9 @@ mod tests;
 
 pub use self::deferred::{Deferred, Responder};
 pub use self::into::{InLanguage, IntoReply, Text};
+use crate::address::bare;
 use crate::error::{Condition, StanzaError};
-use crate::stanza::{Children, IqType, Kind, MessageType, Stanza, WriteError};
+use crate::stanza::{Child, Children, IqType, Kind, MessageType, Stanza, WriteError};
 
 /// A reply without addresses, which [`address`](Reply::address) adds.
 ///
@@ -163,15 +164,25 @@ pub fn permits_reply(request: &Stanza) -> bool {
         return true;
     };
     let is_own = match (request.from(), request.to()) {
-        (Some(from), Some(to)) => from.to_bare() == to.to_bare(),
+        (Some(from), Some(to)) => bare(from) == bare(to),
         _ => false,
     };
-    let has = |ns, name| request.children().find(ns, name).is_some();
-    let is_history = kind == MessageType::Groupchat && has("urn:xmpp:delay", "delay");
-    let is_copy = has("urn:xmpp:carbons:2", "received")
-        || has("urn:xmpp:carbons:2", "sent")
-        || has("urn:xmpp:mam:2", "result");
-    !(is_own || is_history || is_copy)
+    !is_own
+        && !request
+            .children()
+            .iter()
+            .any(|child| marks_copy(&child, kind))
+}
+
+/// Returns `true` for the mark of a message that was sent before, or to another address.
+fn marks_copy(child: &Child<'_>, kind: MessageType) -> bool {
+    match child.name() {
+        // XEP-0045 §7.2.13: with a delay, a message of a room is history.
+        "delay" => kind == MessageType::Groupchat && child.is("urn:xmpp:delay", "delay"),
+        name @ ("received" | "sent") => child.is("urn:xmpp:carbons:2", name),
+        "result" => child.is("urn:xmpp:mam:2", "result"),
+        _ => false,
+    }
 }
 
 /// Returns the error stanza for a request or a message.

@@ -12,9 +12,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::digest::{Digest, of_children, of_reply};
+use super::ResponseFuture;
 use super::bounded_map::{BoundedMap, Key};
-use super::{ResponseFuture, bare};
-use crate::address::canonical;
+use crate::address::{bare, canonical};
 use crate::error::BoxError;
 use crate::inbound::Inbound;
 use crate::reply::Reply;

@@ -13,9 +13,8 @@ use jid::Jid;
 use tower_layer::Layer;
 
 use self::bucket::{Buckets, Decision};
-use super::bare;
 use super::gate::{Gate, Gated};
-use crate::address::canonical;
+use crate::address::{bare, canonical};
 use crate::error::{BoxError, Condition, ErrorType, StanzaError};
 use crate::inbound::Inbound;
 use crate::reply::Reply;
