@@ -1,6 +1,5 @@
 //! Conversions between [`Stanza`] and the types of `xmpp-parsers`, `minidom` and `tokio-xmpp`.
 
-use jid::Jid;
 use minidom::Element;
 use rxml::{AttrMap, Namespace, NcName};
 use xmpp_parsers::iq::Iq;
@@ -9,7 +8,8 @@ use xmpp_parsers::presence::Presence;
 use xso::{AsXml, FromXml, Item};
 
 use super::{
-    ChildrenBuilder, IqType, Kind, MessageType, ParseError, PresenceType, Stanza, WriteError,
+    Address, ChildrenBuilder, IqType, Kind, MessageType, ParseError, PresenceType, RawAddresses,
+    Stanza, WriteError,
 };
 use crate::xml::emit::Emitter;
 use crate::xml::{CLIENT, XML, events};
@@ -174,6 +174,7 @@ struct Parts {
     name: String,
     kind: String,
     stanza: Option<Stanza>,
+    raw: RawAddresses,
     children: ChildrenBuilder,
     child: Vec<Item<'static>>,
     depth: usize,
@@ -218,12 +219,23 @@ impl Parts {
         let Some(stanza) = &mut self.stanza else {
             return Ok(());
         };
-        let jid = || Jid::new(value).map_err(|error| WriteError::Value(error.to_string()));
+        let raw = &mut self.raw;
+        // An element may hold addresses that `Jid` cannot, as the stanzas of a stream may.
+        let address =
+            || Address::try_read(value).map_err(|error| WriteError::Value(error.to_string()));
         match (namespace, name) {
             ("", "id") => stanza.id = Some(value.into()),
             ("", "type") => value.clone_into(&mut self.kind),
-            ("", "from") => stanza.from = Some(jid()?),
-            ("", "to") => stanza.to = Some(jid()?),
+            ("", "from") => {
+                let address = address()?;
+                stanza.from = address.jid;
+                raw.from = address.raw;
+            }
+            ("", "to") => {
+                let address = address()?;
+                stanza.to = address.jid;
+                raw.to = address.raw;
+            }
             (XML, "lang") => stanza.lang = Some(value.into()),
             _ => {}
         }
@@ -250,6 +262,7 @@ impl Parts {
         Ok(Stanza {
             kind,
             children: self.children.finish(),
+            raw: RawAddresses::new(self.raw.from, self.raw.to),
             ..stanza
         })
     }
@@ -275,6 +288,8 @@ fn owned(item: &Item<'_>) -> Item<'static> {
 
 #[cfg(test)]
 mod tests {
+    use jid::Jid;
+
     use super::*;
     use crate::stanza::Children;
 
@@ -292,6 +307,27 @@ mod tests {
         assert_eq!(stanza.children().len(), 2);
         assert_eq!(stanza.to_message().unwrap(), message);
         assert!(stanza.to_presence().is_err());
+    }
+
+    #[test]
+    fn element_keeps_addresses_that_jid_cannot_hold() {
+        let xml = "<message xmlns='jabber:client' from='a@x/\u{1f514}' to='\u{1f514}@y'/>";
+        let element: Element = xml.parse().unwrap();
+        let stanza = Stanza::try_from(&element).unwrap();
+        assert_eq!(stanza.from_text(), Some("a@x/\u{1f514}"));
+        assert_eq!(stanza.from().map(Jid::as_str), Some("a@x"));
+        assert_eq!(stanza.to_text(), Some("\u{1f514}@y"));
+        let again = stanza.to_element().unwrap();
+        assert_eq!(again.attr("to"), element.attr("to"));
+    }
+
+    #[test]
+    fn element_with_an_invalid_address_is_rejected() {
+        for address in ["@x", "a@", "a b@x", "\u{1f514}@", "\u{1f514}@a b"] {
+            let xml = format!("<message xmlns='jabber:client' from='{address}'/>");
+            let element: Element = xml.parse().unwrap();
+            assert!(Stanza::try_from(&element).is_err(), "{address}");
+        }
     }
 
     #[test]

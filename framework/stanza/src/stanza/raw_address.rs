@@ -44,30 +44,37 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Reads an address. It counts as missing if no reply can be sent to it: without a valid
-    /// domain, beyond the maximum length, or if it is invalid although all of its characters are
-    /// known.
+    /// Reads an address; an invalid one counts as missing (see [`try_read`](Self::try_read)).
     pub(crate) fn read(text: &str) -> Self {
+        Self::try_read(text).unwrap_or_default()
+    }
+
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// Returns an error if no reply can be sent to it: without a valid domain, beyond the maximum
+    /// length, or if it is invalid although all of its characters are known.
+    pub(crate) fn try_read(text: &str) -> Result<Self, jid::Error> {
         match Jid::new(text) {
-            Ok(jid) => Self {
+            Ok(jid) => Ok(Self {
                 jid: Some(jid),
                 raw: None,
-            },
-            Err(_) => Self::unreadable(text),
+            }),
+            Err(error) => Self::unreadable(text).ok_or(error),
         }
     }
 
     #[cold]
-    fn unreadable(text: &str) -> Self {
+    fn unreadable(text: &str) -> Option<Self> {
         let known = text.is_ascii() || text.len() > MAX_LENGTH;
         if known || DomainPart::new(domain(text)).is_err() {
-            return Self::default();
+            return None;
         }
         let bare = text.split_once('/').map(|(bare, _)| bare);
-        Self {
+        Some(Self {
             jid: bare.and_then(|bare| Jid::new(bare).ok()),
             raw: Some(text.into()),
-        }
+        })
     }
 }
 
