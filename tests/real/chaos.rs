@@ -50,8 +50,9 @@ fn setup() -> Setup {
 }
 
 /// Users who write to a bot, on a separate component, and the replies they received.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Users {
+    domain: &'static str,
     /// Ids of messages with a receipt.
     pub(crate) receipted: Mutex<HashSet<String>>,
     /// Messages received by `inbox`: the ids with which each text arrived.
@@ -98,8 +99,15 @@ impl Users {
         let _ = timeout(WORD, enough).await;
     }
 
-    pub(crate) async fn start(server: &Server) -> (Arc<Self>, Client) {
-        let this = Arc::new(Self::default());
+    /// Starts the component of these users.
+    pub(crate) async fn start(server: &Server, domain: &'static str) -> (Arc<Self>, Client) {
+        let this = Arc::new(Self {
+            domain,
+            receipted: Mutex::default(),
+            inbox: Mutex::default(),
+            answers: AtomicUsize::new(0),
+            news: Notify::new(),
+        });
         let own = Arc::clone(&this);
         let refused = Arc::clone(&this);
         let see = move |message: StanzaRef| {
@@ -113,7 +121,7 @@ impl Users {
         let mut limits = Limits::default();
         limits.back_off = (Duration::from_millis(50), Duration::from_millis(300));
         limits.slow_retry = limits.back_off;
-        let builder = Component::builder(USERS)
+        let builder = Component::builder(domain)
             .server(server.component_address())
             .secret(SECRET)
             .limits(limits);
@@ -146,9 +154,10 @@ pub(crate) fn write(
             for _ in 0..BURST {
                 let id = format!("s{sender}-{number}");
                 let xml = format!(
-                    "<message xmlns='jabber:client' from='s{sender}@{USERS}/desk' to='{to}' \
+                    "<message xmlns='jabber:client' from='s{sender}@{}/desk' to='{to}' \
                     type='chat' \
-                     id='{id}'><body>{id}</body><request xmlns='urn:xmpp:receipts'/></message>"
+                     id='{id}'><body>{id}</body><request xmlns='urn:xmpp:receipts'/></message>",
+                    users.domain
                 );
                 // Waits while there is no stream.
                 client.send(stanza(&xml)).await.unwrap();
@@ -230,17 +239,28 @@ fn accepted_id(answer: &str) -> Option<String> {
     Some(json["id"].as_str().unwrap().to_owned())
 }
 
-struct Chaos {
+pub(crate) struct Chaos {
     users: Arc<Users>,
     hook: WebhookEndpoint,
-    stop: watch::Sender<bool>,
+    pub(crate) stop: watch::Sender<bool>,
     writing: Vec<JoinHandle<usize>>,
     posting: JoinHandle<HashMap<String, HashSet<String>>>,
-    daemon: Daemon,
+    pub(crate) daemon: Daemon,
 }
 
 impl Chaos {
     async fn start(server: &Server, more: &str, to: &str) -> Self {
+        Self::start_with(server, more, to, &[]).await
+    }
+
+    /// Starts the bridge, with more tables of configuration and environment variables, and all
+    /// senders.
+    pub(crate) async fn start_with(
+        server: &Server,
+        more: &str,
+        to: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let hook = WebhookEndpoint::start(None).await;
         let api = ports::free();
         let webhook = format!(
@@ -254,8 +274,8 @@ impl Chaos {
              }}\n{more}",
             server.component_address()
         );
-        let (users, client) = Users::start(server).await;
-        let mut daemon = Daemon::start(&configuration);
+        let (users, client) = Users::start(server, USERS).await;
+        let mut daemon = Daemon::start_with(&configuration, environment);
         daemon
             .logs("that it is mounted", |line| line["message"] == "mounted")
             .await;
@@ -286,7 +306,7 @@ impl Chaos {
     }
 
     /// Waits for this many more receipts.
-    async fn progress(&self, count: usize) {
+    pub(crate) async fn progress(&self, count: usize) {
         let goal = self.receipts() + count;
         let come = async || (self.receipts() >= goal).then_some(());
         let come = wait::until("receipts", Duration::from_secs(60), come).await;
@@ -305,14 +325,20 @@ impl Chaos {
         come.unwrap_or_else(|error| panic!("{error}\n{}", self.daemon.output().tail()));
     }
 
-    /// Stops the senders and asserts that nothing is missing.
+    /// Stops the senders, asserts that nothing is missing, and stops the daemon.
     async fn end(mut self, what: &str) {
+        self.settle(what).await;
+        assert!(self.daemon.stop().await.success());
+    }
+
+    /// Stops the senders and asserts that nothing is missing.
+    pub(crate) async fn settle(&mut self, what: &str) {
         self.stop.send(true).unwrap();
         let mut sent = 0;
-        for writing in self.writing {
+        for writing in self.writing.drain(..) {
             sent += writing.await.unwrap();
         }
-        let accepted = self.posting.await.unwrap();
+        let accepted = (&mut self.posting).await.unwrap();
         let users = &self.users;
         let hook = &self.hook;
         let receipted = users.receipted.lock().unwrap().clone();
@@ -362,7 +388,6 @@ impl Chaos {
             receipted.len(),
             accepted.len()
         );
-        assert!(self.daemon.stop().await.success());
     }
 }
 

@@ -122,7 +122,7 @@ async fn http_api_conforms_to_openapi() {
         "--max-time",
         &seconds,
         "--workers",
-        "2",
+        "1",
     ]);
     ask.args([
         "--checks",

@@ -153,7 +153,7 @@ async fn instances_share_work() {
     let postgres = Postgres::start().await;
     let nats = Nats::start().await;
     let hook = WebhookEndpoint::start(None).await;
-    let (users, client): (_, Client) = Users::start(&server).await;
+    let (users, client): (_, Client) = Users::start(&server, USERS).await;
     let mut one = Instance::start(&server, &postgres, &nats, &hook).await;
     let mut other = Instance::start(&server, &postgres, &nats, &hook).await;
 

@@ -15,6 +15,7 @@ mod doctor;
 mod durable;
 mod echo;
 mod embedded;
+mod failpoints;
 mod full_disk;
 mod graceful_shutdown;
 mod hostile;

@@ -373,7 +373,7 @@ async fn process(server: &Server, postgres: &Postgres) -> Taken {
 async fn multi_step_command_spans_instances() {
     let server = Ejabberd::start(&Setup::new().component(SHOP).component(USERS)).await;
     let postgres = Postgres::start().await;
-    let (_users, client) = Users::start(&server).await;
+    let (_users, client) = Users::start(&server, USERS).await;
     let processes = [
         process(&server, &postgres).await,
         process(&server, &postgres).await,

@@ -66,7 +66,6 @@ mod quota;
 mod secret;
 mod settings;
 mod state;
-mod supervise;
 mod to_server;
 mod to_webhook;
 mod webhook;

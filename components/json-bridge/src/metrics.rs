@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use campanile::supervise::TaskFailures;
+
 /// A monotonic counter.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -29,7 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) dropped_answers: Counter,
     pub(crate) accepted: Counter,
     pub(crate) lost_answers: Counter,
-    pub(crate) panics: Counter,
+    pub(crate) tasks: TaskFailures,
 }
 
 /// A snapshot of the counters of a bridge, since it started.
@@ -73,7 +75,7 @@ impl Metrics {
             dropped_answers: self.dropped_answers.read(),
             accepted: self.accepted.read(),
             lost_answers: self.lost_answers.read(),
-            panics: self.panics.read(),
+            panics: self.tasks.count(),
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::clock::age;
 use crate::mapping;
 use crate::metrics::Metrics;
 use crate::outbox::{Entry, Outbox};
-use crate::supervise::catch;
 
 /// Maximum number of stanzas in flight to the server; confirmed delivery holds as many.
 const MAX_IN_FLIGHT: usize = 4096;
@@ -22,7 +21,7 @@ pub(crate) struct ToServer {
     outbox: Option<Outbox>,
     permits: Arc<Semaphore>,
     max_age: Duration,
-    metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The outcome of sending a stanza to the server.
@@ -86,6 +85,22 @@ impl ToServer {
         }
     }
 
+    /// Sends a stanza from the outbox, and records the outcome there. After a panic it is sent
+    /// again.
+    pub(crate) async fn send_stored(
+        &self,
+        stanza: &Stanza,
+        seq: i64,
+        accepted: i64,
+    ) -> SendOutcome {
+        let sending = || async {
+            let outcome = self.send(stanza, accepted).await;
+            self.settle(seq, &outcome);
+            Ok(outcome)
+        };
+        self.metrics.tasks.until_ok("sending", sending).await
+    }
+
     /// Records the outcome in the outbox.
     pub(crate) fn settle(&self, seq: i64, outcome: &SendOutcome) {
         match outcome {
@@ -102,13 +117,13 @@ impl ToServer {
     /// Resumes sending an entry that an earlier process accepted.
     pub(crate) fn resume(self: &Arc<Self>, entry: Entry) {
         let this = Arc::clone(self);
-        let metrics = Arc::clone(&self.metrics);
-        let sending = async move {
+        // The number of tasks is bounded by the number of entries accepted earlier.
+        tokio::spawn(async move {
             match mapping::from_xml(&entry.xml) {
                 Ok(stanza) => {
-                    let outcome = this.send(&stanza.with_id(&entry.id), entry.received).await;
+                    let stanza = stanza.with_id(&entry.id);
+                    let outcome = this.send_stored(&stanza, entry.seq, entry.received).await;
                     outcome.warn(&entry.peer, &entry.id);
-                    this.settle(entry.seq, &outcome);
                 }
                 Err(fault) => {
                     tracing::error!(
@@ -118,10 +133,7 @@ impl ToServer {
                     this.mark(|outbox| outbox.dead(entry.seq, "not a valid stanza"));
                 }
             }
-        };
-        // The number of tasks is bounded by the number of entries accepted earlier. After a panic,
-        // the entry stays in the outbox.
-        tokio::spawn(async move { catch("sending", &metrics, sending).await });
+        });
     }
 
     fn is_too_old(&self, accepted: i64) -> bool {

@@ -41,7 +41,7 @@ use campanile::metrics::Metric;
 use campanile::module::Module;
 use campanile::router::{Filter, Router};
 use campanile::stanza::{Kind, MessageType};
-use campanile::supervise::{Supervised, supervise};
+use campanile::supervise::Supervised;
 use campanile::xmpp_parsers::disco::Identity;
 use parking_lot::Mutex;
 
@@ -142,7 +142,8 @@ impl Module for Logger {
         let opened = self.archive.refresh_opt_outs().await;
         self.archive.store.at_start(opened)?;
         let archive = self.archive.clone();
-        self.set_maintenance(Some(supervise("archive maintenance", move || {
+        let tasks = self.archive.store.tasks();
+        self.set_maintenance(Some(tasks.supervise("archive maintenance", move || {
             let archive = archive.clone();
             async move {
                 tokio::join!(reindex::run(&archive), retention::run(archive.clone()));

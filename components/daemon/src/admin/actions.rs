@@ -94,7 +94,7 @@ pub(super) async fn change_log(
         "log filter changed through the admin port"
     );
     let revert = span.map(|span| {
-        tokio::spawn(async move {
+        let reset = async move {
             tokio::time::sleep(span).await;
             // The initial filter is valid.
             let _ = log.change(None);
@@ -102,6 +102,10 @@ pub(super) async fn change_log(
                 filter = log.filter(),
                 "log filter reset to its initial value"
             );
+        };
+        let tasks = shared.registry.tasks.clone();
+        tokio::spawn(async move {
+            tasks.catch("log filter", reset).await;
         })
     });
     set_revert(&shared, revert);

@@ -69,6 +69,9 @@ fn own(text: &mut Text, shared: &Shared) {
     let help = "Databases whose files were removed or replaced while in use";
     let replaced = replaced_files().len();
     text.size("campanile_database_files_replaced", help, &[], replaced);
+    let help = "Panics and failures of background tasks that belong to no component";
+    let failures = shared.registry.tasks.count();
+    text.counter("campanile_task_failures_total", help, &[], failures);
     let Some(log) = log::log() else { return };
     let (errors, warnings) = log.recent().counts();
     for (level, count) in [("error", errors), ("warn", warnings)] {

@@ -22,7 +22,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use campanile::supervise::{Supervised, supervise};
+use campanile::supervise::Supervised;
 use campanile_json_bridge::http::{self, Bounds};
 use parking_lot::{Mutex, RwLock};
 use tokio::net::TcpListener;
@@ -90,12 +90,14 @@ impl Admin {
         });
         let router = router(Arc::clone(&shared));
         let listener = Arc::new(listener);
-        let serving = supervise("admin port", move || {
+        let tasks = registry.tasks.clone();
+        let serving = registry.tasks.supervise("admin port", move || {
+            let connections = tasks.clone();
             let router = router.clone();
             let listener = Arc::clone(&listener);
             async move {
                 let of_client = |address| router.clone().layer(Extension(Peer(address)));
-                http::serve(listener, "admin port", BOUNDS, of_client).await;
+                http::serve(listener, "admin port", BOUNDS, connections, of_client).await;
                 Ok(())
             }
         });

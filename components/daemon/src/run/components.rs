@@ -7,6 +7,7 @@ use campanile::component::{Component, MetricsHandle, ReloadHandle, Status};
 use campanile::error::BoxError;
 use campanile::jid::BareJid;
 use campanile::layer::MetricsLayer;
+use campanile::supervise::TaskFailures;
 use campanile_storage::sqlite::replaced_files;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
@@ -24,6 +25,8 @@ const READINESS_MAX_AGE: Duration = Duration::from_secs(10);
 pub(crate) struct Registry {
     handles: RwLock<Vec<Arc<ComponentHandle>>>,
     pub(crate) began: Instant,
+    /// Failures of background tasks that belong to no component.
+    pub(crate) tasks: TaskFailures,
     /// `true` if an admin port reports readiness.
     watched: bool,
 }
@@ -53,6 +56,7 @@ impl Registry {
         Self {
             handles: RwLock::default(),
             began: Instant::now(),
+            tasks: TaskFailures::default(),
             watched,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use campanile::component::Status;
-use campanile::supervise::{Supervised, supervise};
+use campanile::supervise::Supervised;
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::components::Registry;
@@ -34,7 +34,7 @@ impl SystemdNotifier {
         let registry = Arc::clone(registry);
         let beating = {
             let notify = Arc::clone(&notify);
-            supervise("systemd watchdog", move || {
+            registry.tasks.supervise("systemd watchdog", move || {
                 let notify = Arc::clone(&notify);
                 async move {
                     beat(notify).await;
@@ -45,7 +45,8 @@ impl SystemdNotifier {
         let telling = {
             let notify = Arc::clone(&notify);
             let registry = Arc::clone(&registry);
-            supervise("systemd status", move || {
+            let tasks = registry.tasks.clone();
+            tasks.supervise("systemd status", move || {
                 let telling = tell(Arc::clone(&notify), Arc::clone(&registry));
                 async move {
                     telling.await;

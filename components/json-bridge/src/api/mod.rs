@@ -23,7 +23,6 @@ use self::caller::Callers;
 use crate::http::{self, Bounds};
 use crate::settings;
 use crate::state::Running;
-use crate::supervise::supervise;
 
 /// Bounds on connections.
 const BOUNDS: Bounds = Bounds {
@@ -31,6 +30,8 @@ const BOUNDS: Bounds = Bounds {
     reserve: 8,
     is_vital: |path| path == "/healthz",
 };
+/// The name of the API in logs.
+const NAME: &str = "HTTP API";
 /// Maximum number of concurrent event readers.
 const MAX_READERS: usize = 256;
 
@@ -62,12 +63,17 @@ pub(crate) async fn serve(
         readers,
     }));
     let listener = Arc::new(listener);
-    let serving = move || {
-        let router = router.clone();
-        let listener = Arc::clone(&listener);
-        http::serve(listener, "HTTP API", BOUNDS, move |_| router.clone())
+    let serving = async move {
+        let serve = || async {
+            let router = router.clone();
+            let listener = Arc::clone(&listener);
+            let failures = metrics.tasks.clone();
+            http::serve(listener, NAME, BOUNDS, failures, move |_| router.clone()).await;
+            Ok(())
+        };
+        metrics.tasks.until_ok(NAME, serve).await;
     };
-    Ok((address, supervise("HTTP API", metrics, serving)))
+    Ok((address, serving))
 }
 
 fn router(shared: Arc<Shared>) -> Router {

@@ -9,6 +9,7 @@ use axum::response::Response;
 use campanile::client::ConfirmError;
 use campanile::stanza::Stanza;
 use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::ask::ask;
@@ -19,7 +20,6 @@ use super::{Shared, State};
 use crate::clock::now;
 use crate::mapping::{self, Mode};
 use crate::outbox::{Accepted, Direction, Entry, Key};
-use crate::supervise::catch;
 use crate::to_server::SendOutcome;
 
 /// Time for which a request waits for the server to confirm a stanza.
@@ -124,7 +124,7 @@ async fn keep(
     let entry = Entry {
         seq: 0,
         direction: Direction::ToServer,
-        id,
+        id: id.clone(),
         bot: caller.name.clone(),
         peer,
         xml: stanza.to_xml(),
@@ -134,8 +134,9 @@ async fn keep(
         key: format!("{}\n{}", caller.name, key.key),
         ..key
     });
-    let entry = match outbox.accept(entry, key).await {
-        Ok(Accepted::New(entry)) => *entry,
+    let (start, confirmed) = sending(shared, stanza, permit);
+    match outbox.accept(entry, key, start).await {
+        Ok(Accepted::New) => {}
         Ok(Accepted::Before(before)) => {
             return match before.refused {
                 Some(why) => Err(Problem::new(422, why)),
@@ -149,22 +150,7 @@ async fn keep(
             ));
         }
         Err(error) => return Err(Problem::new(503, error.to_string()).retry_after(5)),
-    };
-    let id = entry.id.clone();
-    let (done, confirmed) = oneshot::channel();
-    let to_server = Arc::clone(&shared.running.to_server);
-    let metrics = Arc::clone(&shared.running.delivery.metrics);
-    let sending = async move {
-        let outcome = to_server.send(&stanza, entry.received).await;
-        to_server.settle(entry.seq, &outcome);
-        drop(permit);
-        if let Err(outcome) = done.send(outcome) {
-            // The client has already received the state `unknown`.
-            outcome.warn(&entry.peer, &entry.id);
-        }
-    };
-    // After a panic, the stanza stays in the outbox.
-    tokio::spawn(async move { catch("sending", &metrics, sending).await });
+    }
     match tokio::time::timeout(ANSWER, confirmed).await {
         Ok(Ok(SendOutcome::Confirmed)) => Ok(accepted(shared, &id, "taken")),
         Ok(Ok(SendOutcome::Invalid(why) | SendOutcome::GivenUp(why))) => {
@@ -173,6 +159,32 @@ async fn keep(
         // The stanza is stored, and sent with the same id until the server confirms it.
         _ => Ok(accepted(shared, &id, "unknown")),
     }
+}
+
+/// Returns a function that starts to send the stanza once it is stored, and the outcome.
+fn sending(
+    shared: &Shared,
+    stanza: Stanza,
+    permit: OwnedSemaphorePermit,
+) -> (
+    Box<dyn FnOnce(Entry) + Send>,
+    oneshot::Receiver<SendOutcome>,
+) {
+    let (done, confirmed) = oneshot::channel();
+    let to_server = Arc::clone(&shared.running.to_server);
+    let runtime = Handle::current();
+    let start = move |entry: Entry| {
+        runtime.spawn(async move {
+            let sending = to_server.send_stored(&stanza, entry.seq, entry.received);
+            let outcome = sending.await;
+            drop(permit);
+            if let Err(outcome) = done.send(outcome) {
+                // The client has already received the state `unknown`.
+                outcome.warn(&entry.peer, &entry.id);
+            }
+        });
+    };
+    (Box::new(start), confirmed)
 }
 
 fn accepted(shared: &Shared, id: &str, state: &str) -> Response {

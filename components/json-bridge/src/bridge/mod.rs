@@ -25,7 +25,6 @@ use crate::nats::PeerResponses;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::state::Running;
-use crate::supervise::{catch, supervise};
 
 /// The module that connects bots to web handlers.
 ///
@@ -102,7 +101,7 @@ impl Bridge {
     /// Spawns a task whose panic is counted and logged.
     fn spawn(&self, work: &'static str, future: impl Future<Output = ()> + Send + 'static) {
         let metrics = Arc::clone(&self.metrics);
-        tokio::spawn(async move { catch(work, &metrics, future).await });
+        tokio::spawn(async move { metrics.tasks.catch(work, future).await });
     }
 
     /// Returns what an operator should know before the broker is used.
@@ -182,8 +181,14 @@ impl Module for Bridge {
         if let Some(outbox) = running.outbox.clone() {
             replay::resume(&running, &outbox)?;
             let polled = Arc::clone(&running);
-            let poll = move || replay::poll(Arc::clone(&polled), outbox.clone());
-            tasks.spawn(supervise("outbox poll", Arc::clone(&self.metrics), poll));
+            let metrics = Arc::clone(&self.metrics);
+            tasks.spawn(async move {
+                let poll = || async {
+                    replay::poll(&polled, &outbox).await;
+                    Ok(())
+                };
+                metrics.tasks.until_ok("outbox poll", poll).await;
+            });
         }
         let _ = self.running.set(running);
         Ok(())

@@ -25,7 +25,7 @@ pub(super) fn resume(running: &Arc<Running>, outbox: &Outbox) -> Result<(), BoxE
 }
 
 /// Queues the dead letters that an operator has replayed, until dropped.
-pub(super) async fn poll(running: Arc<Running>, outbox: Outbox) {
+pub(super) async fn poll(running: &Arc<Running>, outbox: &Outbox) {
     let mut every = tokio::time::interval(REPLAY_POLL_INTERVAL);
     loop {
         every.tick().await;

@@ -15,6 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use axum::http::{Request, Response, StatusCode};
+use campanile::supervise::TaskFailures;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -50,6 +51,7 @@ pub async fn serve(
     listener: Arc<TcpListener>,
     name: &'static str,
     bounds: Bounds,
+    failures: TaskFailures,
     router: impl Fn(SocketAddr) -> Router,
 ) {
     let connections = Connections::new(name, bounds.connections, bounds.reserve);
@@ -64,13 +66,8 @@ pub async fn serve(
                 continue;
             }
         };
-        while let Some(ended) = open.try_join_next() {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                tracing::error!("{name} connection ended, please report this: {error}");
-            }
-        }
+        // Panics are caught in the tasks.
+        while open.try_join_next().is_some() {}
         // Without a slot, the connection is closed at once.
         let Some(slot) = connections.admit() else {
             continue;
@@ -82,8 +79,10 @@ pub async fn serve(
         let admission = slot.admission();
         let id = slot.id();
         let router = router(address);
+        let failures = failures.clone();
         let handle = open.spawn(async move {
-            if let Err(error) = connection(stream, router, slot, bounds).await {
+            let connection = connection(stream, router, slot, bounds);
+            if let Some(Err(error)) = failures.catch(name, connection).await {
                 tracing::debug!("{name} connection failed: {error}");
             }
         });

@@ -21,7 +21,6 @@ use super::subject::Names;
 use crate::metrics::Metrics;
 use crate::permissions::Permissions;
 use crate::settings::{Bot, Login, Nats};
-use crate::supervise::catch;
 use crate::to_webhook::{self, Delivery};
 use crate::webhook::{Answer, Outcome};
 
@@ -166,7 +165,7 @@ async fn log_and_pause(
     metrics: &Metrics,
     consumer: impl Future<Output = Result<(), BoxError>>,
 ) {
-    if let Some(Err(error)) = catch(what, metrics, consumer).await {
+    if let Some(Err(error)) = metrics.tasks.catch(what, consumer).await {
         tracing::warn!("consumer of {what} stopped, retrying: {error}");
     }
     tokio::time::sleep(RETRY_DELAY).await;

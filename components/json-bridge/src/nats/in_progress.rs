@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
 use async_trait::async_trait;
+use campanile::error::BoxError;
+use campanile::supervise::TaskFailures;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
@@ -21,8 +23,11 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// The messages of one consumer that this process is working on, by stream sequence number.
 ///
 /// Cloning is cheap.
-#[derive(Debug, Clone, Default)]
-pub(super) struct InProgress(Arc<Mutex<HashSet<u64>>>);
+#[derive(Debug, Clone)]
+pub(super) struct InProgress {
+    sequences: Arc<Mutex<HashSet<u64>>>,
+    tasks: TaskFailures,
+}
 
 /// A message that has not been acknowledged yet.
 ///
@@ -36,6 +41,14 @@ pub(super) struct UnackedMessage {
 }
 
 impl InProgress {
+    /// `tasks` counts the failures of progress reports.
+    pub(super) fn new(tasks: TaskFailures) -> Self {
+        Self {
+            sequences: Arc::default(),
+            tasks,
+        }
+    }
+
     /// Starts tracking a message.
     ///
     /// Returns `None` if this process is working on it already: the broker redelivers a message if
@@ -47,13 +60,11 @@ impl InProgress {
         }
         let message = Arc::new(message);
         let reported = Arc::clone(&message);
+        let tasks = self.tasks.clone();
         let progress = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(PROGRESS).await;
-                if let Err(error) = reported.ack_with(AckKind::Progress).await {
-                    tracing::debug!("progress report failed: {error}");
-                }
-            }
+            tasks
+                .until_ok("progress reports", || report_progress(&reported))
+                .await;
         });
         Some(UnackedMessage {
             message,
@@ -64,7 +75,17 @@ impl InProgress {
     }
 
     fn all(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.0.lock()
+        self.sequences.lock()
+    }
+}
+
+/// Tells the broker that a message is being worked on, until dropped.
+async fn report_progress(message: &Message) -> Result<(), BoxError> {
+    loop {
+        tokio::time::sleep(PROGRESS).await;
+        if let Err(error) = message.ack_with(AckKind::Progress).await {
+            tracing::debug!("progress report failed: {error}");
+        }
     }
 }
 

@@ -36,7 +36,7 @@ impl Inbound {
             names,
             shared,
             started: AtomicBool::new(false),
-            in_progress: InProgress::default(),
+            in_progress: InProgress::new(delivery.metrics.tasks.clone()),
             delivery,
         }
     }

@@ -47,7 +47,7 @@ impl Outbound {
             client,
             names,
             permissions,
-            in_progress: InProgress::default(),
+            in_progress: InProgress::new(delivery.metrics.tasks.clone()),
             delivery,
         }
     }

@@ -11,7 +11,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::metrics::Metrics;
-use crate::supervise::catch;
 
 /// Maximum size of messages that wait for an acknowledgment, in KiB.
 const MAX_UNACKED_KIB: usize = 64 * 1024;
@@ -44,7 +43,7 @@ impl Publisher {
             while let Some(publication) = receiver.recv().await {
                 let publishing = publish(&jetstream, &metrics, publication);
                 // After a panic, the sender gets an error, because `stored` is dropped.
-                catch("publication", &metrics, publishing).await;
+                metrics.tasks.catch("publication", publishing).await;
             }
         };
         (
@@ -114,5 +113,5 @@ async fn publish(jetstream: &Context, metrics: &Arc<Metrics>, publication: Publi
         drop(permit);
     };
     let metrics = Arc::clone(metrics);
-    tokio::spawn(async move { catch("acknowledgment", &metrics, acknowledged).await });
+    tokio::spawn(async move { metrics.tasks.catch("acknowledgment", acknowledged).await });
 }

@@ -111,7 +111,7 @@ pub(crate) struct Remembered {
 #[derive(Debug)]
 pub(crate) enum Accepted {
     /// The stanza is stored.
-    New(Box<Entry>),
+    New,
     /// The key was used before for the same request.
     Before(Box<Remembered>),
     /// The key was used before for a different request.
@@ -210,12 +210,19 @@ impl Outbox {
         receiver
     }
 
-    /// Stores a stanza from an API client, at most once per key.
-    pub(crate) async fn accept(&self, entry: Entry, key: Option<Key>) -> Result<Accepted, Broken> {
+    /// Stores a stanza from an API client, at most once per key. If it is new, `start` is called
+    /// once it is on disk, also if the returned future was dropped before.
+    pub(crate) async fn accept(
+        &self,
+        entry: Entry,
+        key: Option<Key>,
+        start: Box<dyn FnOnce(Entry) + Send>,
+    ) -> Result<Accepted, Broken> {
         let (stored, receiver) = oneshot::channel();
         self.writer.send(Op::Accept {
             entry: Box::new(entry),
             key,
+            start,
             stored,
         });
         receiver.await.map_err(|_| Broken)

@@ -1,6 +1,5 @@
 //! The writer thread of the outbox.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -15,7 +14,6 @@ use super::{Accepted, Entry, Event, Key, QueuedEvent};
 use crate::clock::now;
 use crate::labels::Labels;
 use crate::metrics::Metrics;
-use crate::supervise;
 
 /// Maximum number of operations that wait for the thread.
 const WAIT: usize = 32_768;
@@ -44,6 +42,9 @@ pub(super) enum Op {
     Accept {
         entry: Box<Entry>,
         key: Option<Key>,
+        /// Starts the sending. Called on the writer's thread, because the client may disconnect,
+        /// and its task with it, between the commit and the first attempt.
+        start: Box<dyn FnOnce(Entry) + Send>,
         stored: oneshot::Sender<Accepted>,
     },
     /// Stores a dead letter for a message that was stored elsewhere.
@@ -69,8 +70,20 @@ enum Notify {
     Queued(oneshot::Sender<()>, Box<QueuedEvent>),
     Recorded(oneshot::Sender<()>),
     Completed(oneshot::Sender<Vec<i64>>, Vec<i64>),
+    New {
+        entry: Box<Entry>,
+        start: Box<dyn FnOnce(Entry) + Send>,
+        stored: oneshot::Sender<Accepted>,
+    },
     Accepted(oneshot::Sender<Accepted>, Accepted),
     Flushed(oneshot::Sender<()>),
+}
+
+/// The outcome of storing a stanza from a client of the API.
+enum Stored {
+    New(Box<Entry>),
+    /// Nothing was stored, because the idempotency key was used before.
+    Before(Accepted),
 }
 
 #[derive(Debug)]
@@ -146,19 +159,20 @@ impl Thread {
             // If a batch fails, its senders are dropped, and with them every receiver fails. A
             // panic also rolls the transaction back.
             let rejected = batch.len() as u64;
-            match catch_unwind(AssertUnwindSafe(|| self.commit(batch))) {
-                Ok(Ok(())) => {
+            let tasks = &self.metrics.tasks;
+            match tasks.catch_blocking("outbox writer", || self.commit(batch)) {
+                Some(Ok(())) => {
                     if let Some(rejected) = failures.succeeded() {
                         tracing::info!(rejected, "outbox writes resumed");
                     }
                 }
-                Ok(Err(error)) => {
+                Some(Err(error)) => {
                     let error = error.to_string();
                     if let Some(rejected) = failures.failed(&error, rejected) {
                         tracing::error!(rejected, error, "outbox write failed");
                     }
                 }
-                Err(panic) => supervise::report("outbox writer", &self.metrics, &*panic),
+                None => {}
             }
         }
     }
@@ -215,9 +229,19 @@ impl Thread {
                     .collect::<Result<_, _>>()?;
                 Some(Notify::Completed(stored, seqs))
             }
-            Op::Accept { entry, key, stored } => {
-                Some(Notify::Accepted(stored, self.accept(*entry, key)?))
-            }
+            Op::Accept {
+                entry,
+                key,
+                start,
+                stored,
+            } => Some(match self.accept(entry, key)? {
+                Stored::New(entry) => Notify::New {
+                    entry,
+                    start,
+                    stored,
+                },
+                Stored::Before(accepted) => Notify::Accepted(stored, accepted),
+            }),
             Op::DeadLetter { entry, why, stored } => {
                 let seq = store::put(connection, &entry)?;
                 store::state(connection, seq, DEAD, Some(&why))?;
@@ -257,21 +281,21 @@ impl Thread {
     }
 
     /// Stores key and entry in the same transaction, so that every known key has its stanza.
-    fn accept(&self, mut entry: Entry, key: Option<Key>) -> rusqlite::Result<Accepted> {
+    fn accept(&self, mut entry: Box<Entry>, key: Option<Key>) -> rusqlite::Result<Stored> {
         let Some(key) = key else {
             entry.seq = store::put(&self.connection, &entry)?;
-            return Ok(Accepted::New(Box::new(entry)));
+            return Ok(Stored::New(entry));
         };
         if let Some(before) = store::remembered(&self.connection, &key.key, now())? {
-            return Ok(if before.digest == key.digest {
+            return Ok(Stored::Before(if before.digest == key.digest {
                 Accepted::Before(Box::new(before))
             } else {
                 Accepted::Conflict
-            });
+            }));
         }
         entry.seq = store::put(&self.connection, &entry)?;
         store::remember(&self.connection, &key, &entry, now())?;
-        Ok(Accepted::New(Box::new(entry)))
+        Ok(Stored::New(entry))
     }
 
     /// Sends a notification. Receivers that were dropped are ignored.
@@ -283,6 +307,14 @@ impl Thread {
             }
             Notify::Recorded(stored) => drop(stored.send(())),
             Notify::Completed(stored, seqs) => drop(stored.send(seqs)),
+            Notify::New {
+                entry,
+                start,
+                stored,
+            } => {
+                start(*entry);
+                drop(stored.send(Accepted::New));
+            }
             Notify::Accepted(stored, accepted) => drop(stored.send(accepted)),
             Notify::Flushed(done) => drop(done.send(())),
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use campanile::error::StanzaError;
 use campanile::reply::{Reply, permits_reply};
 use campanile::stanza::{Kind, MessageType, Stanza};
-use futures_util::future::join_all;
+use futures_util::FutureExt;
+use futures_util::future::{Shared, join_all};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Delivery, replies_of};
@@ -14,7 +15,6 @@ use crate::clock::now;
 use crate::mapping;
 use crate::outbox::{Direction, Entry, ExternalAck, QueuedEvent};
 use crate::settings::Bot;
-use crate::supervise::catch;
 use crate::to_server::{SendOutcome, ToServer};
 use crate::webhook::Answer;
 
@@ -84,15 +84,11 @@ impl Delivery {
         };
         let ack = queued.ack.clone();
         if sends.is_empty() {
-            return acknowledge(ack).await;
+            return acknowledge(ack.as_deref()).await;
         }
         let permit = self.to_server.reserve(sends.len()).await;
         let sending = send(Arc::clone(&self.to_server), sends, stored, ack, permit);
-        let metrics = Arc::clone(&self.metrics);
-        // After a panic, the stanzas stay in the outbox.
-        let sending = self
-            .runtime
-            .spawn(async move { catch("sending", &metrics, sending).await });
+        let sending = self.runtime.spawn(sending);
         // The task keeps running after the timeout, so that the next messages of the lane do not
         // wait while the connection to the server is down.
         let _ = tokio::time::timeout(CONFIRM_WAIT, sending).await;
@@ -180,17 +176,35 @@ async fn send(
     ack: Option<Arc<dyn ExternalAck>>,
     permit: Option<OwnedSemaphorePermit>,
 ) {
+    let tasks = &to_server.metrics.tasks;
     // The futures are polled in order, so the stanzas are written in order.
-    let outcomes = join_all(
-        sends
+    let all = || async {
+        let each = sends
             .iter()
-            .map(|(entry, stanza)| to_server.send(stanza, entry.received)),
-    )
-    .await;
+            .map(|(entry, stanza)| to_server.send(stanza, entry.received));
+        Ok::<Vec<_>, _>(join_all(each).await)
+    };
+    // After a panic, the stanzas are sent again with the same ids.
+    let outcomes = tasks.until_ok("sending", all).await;
     drop(permit);
     for ((entry, _), outcome) in sends.iter().zip(&outcomes) {
         outcome.warn(&entry.peer, &entry.id);
     }
+    let stored = stored.map(FutureExt::shared);
+    let settling = || async {
+        settle(&to_server, &outcomes, stored.clone(), ack.as_deref()).await;
+        Ok(())
+    };
+    tasks.until_ok("end of sending", settling).await;
+}
+
+/// Records the outcomes. Repeating it changes nothing.
+async fn settle(
+    to_server: &ToServer,
+    outcomes: &[SendOutcome],
+    stored: Option<Shared<oneshot::Receiver<Vec<i64>>>>,
+    ack: Option<&dyn ExternalAck>,
+) {
     if !outcomes.contains(&SendOutcome::Interrupted) {
         acknowledge(ack).await;
     }
@@ -198,12 +212,12 @@ async fn send(
     // An error means that the disk has failed; the message is then still stored and posted again.
     if let Ok(seqs) = stored.await {
         seqs.into_iter()
-            .zip(&outcomes)
+            .zip(outcomes)
             .for_each(|(seq, outcome)| to_server.settle(seq, outcome));
     }
 }
 
-async fn acknowledge(ack: Option<Arc<dyn ExternalAck>>) {
+async fn acknowledge(ack: Option<&dyn ExternalAck>) {
     if let Some(ack) = ack {
         ack.ack().await;
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use campanile::error::Condition;
+use campanile::error::{BoxError, Condition};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -29,7 +29,6 @@ use crate::metrics::Metrics;
 use crate::outbox::{Entry, Outbox, QueuedEvent};
 use crate::quota::Quota;
 use crate::settings::{Bot, Settings};
-use crate::supervise::catch;
 use crate::to_server::ToServer;
 use crate::webhook::{Outcome, Poster, Webhook};
 
@@ -150,14 +149,30 @@ impl Delivery {
 
     async fn run(self: Arc<Self>, lane: Lane) {
         while let Some(queued) = self.next(&lane) {
-            let delivered = catch("delivery", &self.metrics, self.deliver(&queued)).await;
-            if delivered.is_none() {
-                let error = Condition::InternalServerError.into();
-                let given_up = self.give_up(&queued, "internal error", error);
-                // After a second panic, the message stays in the outbox until the next start.
-                catch("end of a delivery", &self.metrics, given_up).await;
-            }
+            let mut panicked = false;
+            let delivery = || {
+                let last = std::mem::replace(&mut panicked, true) && self.is_too_old(&queued);
+                self.deliver_unless(last, &queued)
+            };
+            // After a panic, the message is posted again.
+            self.metrics.tasks.until_ok("delivery", delivery).await;
         }
+    }
+
+    /// Delivers a message, or gives it up because its delivery has panicked until the end of its
+    /// life.
+    async fn deliver_unless(&self, last: bool, queued: &QueuedEvent) -> Result<(), BoxError> {
+        if last {
+            let error = Condition::InternalServerError.into();
+            self.give_up(queued, "internal error", error).await;
+        } else {
+            self.deliver(queued).await;
+        }
+        Ok(())
+    }
+
+    fn is_too_old(&self, queued: &QueuedEvent) -> bool {
+        age(queued.entry.received) >= self.max_age
     }
 
     fn next(&self, lane: &Lane) -> Option<QueuedEvent> {
@@ -180,7 +195,11 @@ impl Delivery {
         let mut wait = INITIAL_BACKOFF;
         loop {
             // A panic in an attempt counts as a failed attempt.
-            let attempt = catch("delivery", &self.metrics, self.attempt(target, queued)).await;
+            let attempt = self
+                .metrics
+                .tasks
+                .catch("attempt", self.attempt(target, queued))
+                .await;
             match attempt.unwrap_or_else(panicked) {
                 Outcome::Taken(answer) => {
                     self.metrics.delivered.add(1);

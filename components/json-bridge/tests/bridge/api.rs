@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use campanile::reply::Reply;
 use campanile_json_bridge::{Api, Bridge, Grant, Secret, Settings};
 use campanile_testing::Mounted;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::http::{Answer, ask};
 use crate::setup::{Folder, bot, eventually, mounted, until};
@@ -325,6 +327,39 @@ async fn idempotency_key_sends_once() {
     )
     .await;
     assert!(alice.recv().await.unwrap().to_xml().contains("end"));
+}
+
+#[tokio::test]
+async fn request_is_sent_although_its_client_has_gone() {
+    const REQUESTS: usize = 40;
+    let side = side("gone").await;
+    let alice = side.mounted.user("alice@localhost/phone");
+    for number in 0..REQUESTS {
+        let body = format!(r#"{{"to":"alice@localhost/phone","body":"m{number}"}}"#);
+        let length = body.len();
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bot-token\r\n\
+            Content-Type: application/json\r\nIdempotency-Key: k{number}\r\n\
+            Content-Length: {length}\r\n\r\n{body}"
+        );
+        let mut client = tokio::net::TcpStream::connect(side.address).await.unwrap();
+        client.write_all(head.as_bytes()).await.unwrap();
+        drop(client);
+        let head = format!(
+            "POST /v1/messages\nAuthorization: Bearer bot-token\nContent-Type: \
+            application/json\nIdempotency-Key: k{number}"
+        );
+        // The client tries again, and learns that the message is sent.
+        assert_eq!(ask(side.address, &head, &body).await.status, 202);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..REQUESTS {
+        let message = timeout(Duration::from_secs(30), alice.recv()).await;
+        let message = message.expect("every message arrives").unwrap().to_xml();
+        let body = message.split("<body>").nth(1).unwrap();
+        assert!(seen.insert(body.split('<').next().unwrap().to_owned()));
+    }
+    assert_eq!(seen.len(), REQUESTS);
 }
 
 #[tokio::test]

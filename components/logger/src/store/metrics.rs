@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use campanile::metrics::{AtomicHistogram, Metric};
+use campanile::supervise::TaskFailures;
 
 use super::StoreError;
 
@@ -13,6 +14,8 @@ pub(super) struct StoreMetrics {
     kept: AtomicU64,
     failed: AtomicU64,
     commits: AtomicHistogram,
+    /// Failures of the writer thread and of the maintenance.
+    pub(super) tasks: TaskFailures,
 }
 
 impl StoreMetrics {
@@ -55,6 +58,11 @@ impl StoreMetrics {
                 "campanile_store_waiting_limit",
                 "Maximum number of entries waiting to be written",
                 most as f64,
+            ),
+            Metric::counter(
+                "campanile_store_task_failures_total",
+                "Panics and failures of background tasks, which were restarted",
+                self.tasks.count(),
             ),
             Metric::histogram(
                 "campanile_store_commit_seconds",

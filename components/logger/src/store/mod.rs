@@ -20,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use campanile::error::BoxError;
 use campanile::jid::{BareJid, Jid};
 use campanile::metrics::Metric;
+use campanile::supervise::TaskFailures;
 
 pub use self::deadline::Deadline;
 pub use self::error::StoreError;
@@ -294,6 +295,11 @@ impl Store {
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
         self.writer.metrics()
+    }
+
+    /// Returns the count of failures of background tasks, for tasks that use the store.
+    pub(crate) fn tasks(&self) -> TaskFailures {
+        self.writer.tasks()
     }
 
     /// Queues an entry for writing. The completion runs once the entry is on disk or has failed.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use campanile::metrics::Metric;
 use campanile::reply::{Reply, Responder};
+use campanile::supervise::TaskFailures;
 use campanile_storage::FailureLog;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::Handle;
@@ -155,6 +156,10 @@ impl Writer {
         self.shared.metrics.metrics(pending, MAX_PENDING)
     }
 
+    pub(super) fn tasks(&self) -> TaskFailures {
+        self.shared.metrics.tasks.clone()
+    }
+
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
@@ -224,13 +229,24 @@ impl Thread {
                 Turn::Batch(new_entries, completions) => {
                     self.batch(&new_entries, completions, runtime);
                 }
-                Turn::Job(job) => match self.backend() {
+                // After a panic, the job is dropped, and its caller gets an error.
+                Turn::Job(job) => drop(self.guarded(|this| match this.backend() {
                     Ok(backend) => job(Ok(&mut **backend)),
                     Err(error) => job(Err(error)),
-                },
+                })),
                 Turn::End => break,
             }
         }
+    }
+
+    /// Works with the database. After a panic it is opened again.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let tasks = self.shared.metrics.tasks.clone();
+        let output = tasks.catch_blocking("archive writer", || work(self));
+        if output.is_none() {
+            self.backend = None;
+        }
+        output
     }
 
     fn next(&mut self) -> Turn {
@@ -249,7 +265,7 @@ impl Thread {
                 && pending.work.is_empty()
             {
                 drop(pending);
-                self.compact();
+                self.guarded(Self::compact);
                 pending = shared.lock();
             }
         }
@@ -320,9 +336,10 @@ impl Thread {
         runtime: Option<&Handle>,
     ) {
         let began = Instant::now();
+        let commit = |this: &mut Self| this.backend()?.commit(new_entries);
         let outcome = self
-            .backend()
-            .and_then(|backend| backend.commit(new_entries));
+            .guarded(commit)
+            .unwrap_or_else(|| Err(StoreError::Fault("writer thread panicked".to_owned())));
         let took = began.elapsed();
         self.last = Some(Instant::now());
         self.log(&outcome, new_entries.len() as u64);

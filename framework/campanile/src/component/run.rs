@@ -26,6 +26,7 @@ use crate::dispatch::Dispatch;
 use crate::error::LinkError;
 use crate::limits::Limits;
 use crate::metrics::{Cause, Registry};
+use crate::supervise::guarded;
 use campanile_stanza::reader::ReaderLimits;
 
 /// The state that lives as long as the component.
@@ -206,7 +207,16 @@ impl Runner {
             live: self.keepalive.shortest().is_none(),
         });
         self.modules.online(&self.client).await;
-        let ended = self.serve(io, reader, stop).await;
+        let ended = match guarded(self.serve(io, reader, stop)).await {
+            Ok(ended) => ended,
+            // The stream is closed, and what was queued is sent on the next one.
+            Err(why) => {
+                self.counters.task_failures.inc();
+                tracing::error!(jid = %self.domain, task = "connection", why, "background task \
+                    failed; please report this");
+                Ended::Lost(LinkError::Panicked(why))
+            }
+        };
         self.counters.gauges.set_keepalive(None);
         self.counters
             .gauges

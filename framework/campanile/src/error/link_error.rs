@@ -28,6 +28,8 @@ pub enum LinkError {
     NoRoute,
     /// A write made no progress for longer than the limit.
     Stalled,
+    /// The code that serves the stream panicked, with this message: an internal error.
+    Panicked(String),
 }
 
 impl fmt::Display for LinkError {
@@ -41,6 +43,7 @@ impl fmt::Display for LinkError {
             Self::Protocol(what) => f.write_str(what),
             Self::NoRoute => f.write_str("self-ping through the server timed out"),
             Self::Stalled => f.write_str("the server stopped reading from the connection"),
+            Self::Panicked(why) => write!(f, "internal error, please report it: {why}"),
         }
     }
 }

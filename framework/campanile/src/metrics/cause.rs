@@ -58,6 +58,8 @@ causes! {
     InvalidFrom = "invalid_from",
     /// Any other stream error.
     StreamError = "stream_error",
+    /// The code that serves the stream panicked.
+    Internal = "internal",
 }
 
 impl Cause {
@@ -74,6 +76,7 @@ impl Cause {
             LinkError::NoRoute => Self::NoRoute,
             LinkError::Stalled => Self::Stalled,
             LinkError::Read(_) | LinkError::Protocol(_) => Self::NoXmpp,
+            LinkError::Panicked(_) => Self::Internal,
             LinkError::Stream(error) => Self::of_condition(&error.condition),
         }
     }
