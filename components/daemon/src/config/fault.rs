@@ -1,10 +1,14 @@
 //! Faults of a configuration, with their positions.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::source::Source;
+
+/// Maximum number of lines reported as invalid TOML; a file with more is of another format.
+const MAX_BROKEN: usize = 100;
 
 /// One fault or warning, with its position and a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +39,12 @@ impl fmt::Display for Fault {
 pub(super) struct Faults<'t> {
     source: &'t Source,
     text: &'t str,
+    /// The first byte of each line, so that a position is found without reading the text before it.
+    starts: Vec<usize>,
     faults: Vec<(usize, Fault)>,
     warnings: Vec<(usize, Fault)>,
     /// Lines that are not TOML.
-    broken: Vec<usize>,
+    broken: BTreeSet<usize>,
     /// `false` if secrets that cannot be read are no faults.
     needs_secrets: bool,
 }
@@ -48,9 +54,10 @@ impl<'t> Faults<'t> {
         Self {
             source,
             text,
+            starts: starts(text),
             faults: Vec::new(),
             warnings: Vec::new(),
-            broken: Vec::new(),
+            broken: BTreeSet::new(),
             needs_secrets: true,
         }
     }
@@ -74,7 +81,7 @@ impl<'t> Faults<'t> {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        if self.broken.contains(&self.position(span).0) {
+        if self.broken.contains(&self.line(span)) {
             return;
         }
         let fault = self.place(span, what.into(), remedy.into());
@@ -91,11 +98,14 @@ impl<'t> Faults<'t> {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        let (line, _) = self.position(span);
-        if !self.broken.contains(&line) {
-            self.push(span, what, remedy);
-            self.broken.push(line);
+        let line = self.line(span);
+        if self.broken.contains(&line) {
+            return;
         }
+        if self.broken.len() < MAX_BROKEN {
+            self.push(span, what, remedy);
+        }
+        self.broken.insert(line);
     }
 
     /// Adds a warning: the configuration works but should be changed.
@@ -145,7 +155,17 @@ impl<'t> Faults<'t> {
 
     /// Returns line and column of a span.
     pub(super) fn position(&self, span: &Range<usize>) -> (usize, usize) {
-        position(self.text, span.start)
+        let line = self.line(span);
+        let start = self.starts.get(line - 1).copied().unwrap_or_default();
+        let before = self.text.get(start..span.start);
+        let before = before.unwrap_or(&self.text[start..]);
+        (line, before.chars().count() + 1)
+    }
+
+    /// Returns the line of a span; that of the last one beyond the end of the text.
+    fn line(&self, span: &Range<usize>) -> usize {
+        let at = span.start;
+        self.starts.partition_point(|start| *start <= at).max(1)
     }
 
     fn place(&self, span: &Range<usize>, what: String, remedy: String) -> Fault {
@@ -158,11 +178,10 @@ impl<'t> Faults<'t> {
     }
 }
 
-/// Returns line and column of a byte offset.
-fn position(text: &str, byte: usize) -> (usize, usize) {
-    let before = text.get(..byte).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
+/// Returns the first byte of each line.
+fn starts(text: &str) -> Vec<usize> {
+    let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(breaks).collect()
 }
 
 #[cfg(test)]
@@ -171,8 +190,14 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
+        let position = |text: &str, byte: usize| {
+            let source = Source::built_in("test", text);
+            Faults::new(&source, text).position(&(byte..byte))
+        };
         assert_eq!(position("", 0), (1, 1));
         assert_eq!(position("a\né = 1", 5), (2, 3));
+        assert_eq!(position("a\nb", 1), (1, 2));
+        assert_eq!(position("a\nb", 2), (2, 1));
         assert_eq!(position("a\n", 99), (2, 1));
     }
 }

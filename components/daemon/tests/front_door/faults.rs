@@ -1,5 +1,7 @@
 //! Every fault of a configuration, with its position, text and remedy.
 
+use std::time::{Duration, Instant};
+
 use crate::process::{campanile, check, end};
 
 /// The fault of an invalid database address, which is never quoted.
@@ -557,6 +559,17 @@ fn all_faults_are_reported_at_once_in_file_order() {
         ]
     );
     assert!(ended.stderr.ends_with("8 faults\n"), "{}", ended.stderr);
+}
+
+/// With --config, a path may name any large file.
+#[test]
+fn file_of_another_format_is_rejected_at_once() {
+    let began = Instant::now();
+    let ended = check(&"y\n".repeat(512 * 1024));
+    assert_eq!(ended.code, Some(78));
+    let faults = ended.stderr.matches("invalid TOML").count();
+    assert_eq!(faults, 100, "{}", ended.stderr);
+    assert!(began.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
