@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::client::{Client, Empty, IqError, IqRequest, SendError};
-use campanile::error::{Condition, StanzaError};
+use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::{Body, Sender};
 use campanile::limits::Limits;
 use campanile::reply::Reply;
@@ -221,6 +221,36 @@ async fn unserializable_reply_becomes_internal_server_error() {
         (bot.counters().unwritable, bot.counters().connected),
         (2, 1)
     );
+}
+
+/// A component reads larger stanzas than it sends, by default.
+#[tokio::test(start_paused = true)]
+async fn stanza_that_is_too_large_to_be_sent_on_is_a_fault_of_its_sender() {
+    let relay = async |Body(body): Body, Sender(who): Sender, client: Client| {
+        let text = Stanza::new(Kind::Message(MessageType::Headline)).with_to(who);
+        client.send(text.with_text("subject", &body)?).await?;
+        Ok::<_, BoxError>(())
+    };
+    let router = Router::new()
+        .message(async |Body(body): Body| body)
+        .chat_command("relay", relay);
+    let bot = mount(BOT, |bot| bot.router(router)).await;
+    let alice = bot.user("alice@localhost");
+    let wanted = "<message type='error'><error type='modify'>\
+        <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
+    let large = "x".repeat(600_000);
+    for body in [large.clone(), format!("!relay {large}")] {
+        alice.say(BOT, &body).await.unwrap();
+        alice.expect(wanted).await;
+    }
+    // Four times as long once it has been escaped.
+    let body = ">".repeat(140_000);
+    let message = format!("<message to='{BOT}' type='chat'><body>{body}</body></message>");
+    alice.send(message.as_str()).await.unwrap();
+    alice.expect(wanted).await;
+    let counters = bot.counters();
+    assert_eq!((counters.oversize, counters.unwritable), (3, 0));
+    assert_eq!((counters.faults, counters.connected), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -286,6 +286,22 @@ async fn layer_cannot_write_invalid_stanzas() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn echo_that_a_layer_makes_too_large_is_a_fault_of_its_sender() {
+    let longer = |stanza: Stanza| stanza.with_text("subject", &"x".repeat(1000)).unwrap();
+    let judge = MapRequestLayer::new(longer);
+    let bot = bot(|bot| bot.outbound(judge)).await;
+    let alice = bot.user("alice@localhost");
+    alice.say(BOT, &"x".repeat(524_000)).await.unwrap();
+    let error = "<error type='modify'><policy-violation \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    alice
+        .expect(&format!("<message type='error'>{error}</message>"))
+        .await;
+    let counters = bot.counters();
+    assert_eq!((counters.oversize, counters.unwritable), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn waiting_layer_keeps_the_order() {
     // The first stanza waits longest.
     let judge =

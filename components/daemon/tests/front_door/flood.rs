@@ -145,6 +145,30 @@ fn memory_stays_bounded_while_a_server_does_not_read_for_a_minute() {
     assert_eq!(running.end().code, Some(0));
 }
 
+/// More is read than may be sent, by default 1 MiB and 512 KiB.
+#[test]
+fn echo_that_is_too_large_is_a_fault_of_its_sender() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut running = start(&listener);
+    let mut stream = opened(&listener);
+    let body = "x".repeat(700 * 1024);
+    let message = format!(
+        "<message from='a@b/r' to='{DOMAIN}' type='chat' id='m1'><body>{body}</body></message>"
+    );
+    write_whole(&mut stream, &message);
+    let mut read = Vec::new();
+    read_until(&mut stream, &mut read, "</message>");
+    let error = "<message from='echo.example.org' to='a@b/r' id='m1' type='error'>\
+        <error type='modify'><policy-violation \
+        xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>";
+    assert!(String::from_utf8(read).unwrap().ends_with(error));
+    running.signal("TERM");
+    read_until(&mut stream, &mut Vec::new(), "</stream:stream>");
+    write_whole(&mut stream, "</stream:stream>");
+    let ended = running.end();
+    assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+}
+
 /// Every request read by the component is answered; requests after its closing tag are counted.
 #[test]
 fn shutdown_under_load_answers_every_request() {

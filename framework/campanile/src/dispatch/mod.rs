@@ -29,13 +29,13 @@ use self::prehashed::PrehashedMap;
 pub(crate) use self::reply_sink::ReplySink;
 use crate::address::{bare, canonical};
 use crate::client::Client;
-use crate::error::{BoxError, Condition, StanzaError};
+use crate::error::{BoxError, Condition, StanzaError, too_large_by_peer};
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::metrics::Registry;
 use crate::reply::{self, Deferred, Reply};
 use crate::slow_handlers::{self, CalledRoute, RouteStats};
-use crate::stanza::Stanza;
+use crate::stanza::{Stanza, WriteError};
 use crate::throttle::Throttle;
 
 /// A function that assigns stanzas to lanes: stanzas with the same key are handled in order, one
@@ -417,6 +417,10 @@ where
     }
 
     fn classify(&mut self, request: &Request, error: &BoxError) -> StanzaError {
+        if let Some(error) = too_large_by_peer(request.stanza.weight(), &**error) {
+            self.counters.oversize.inc();
+            return error;
+        }
         let classified = crate::error::classify(error);
         if error.is::<Panicked>() {
             self.counters.panics.inc();
@@ -454,18 +458,27 @@ where
             }
         });
         let Some(error) = failed else { return };
+        let error = self.unwritable(request, &error);
+        if (request.kind().is_request() && !answered) || reply::should_bounce(request) {
+            // Conditions and addresses that were received can always be written.
+            let refusal = reply::error_reply(request, &error);
+            let _ = out.write_reply(self.client.shared(), refusal, request, since);
+        }
+    }
+
+    /// Counts a reply that cannot be sent, and returns the error to send in its place.
+    fn unwritable(&mut self, request: &Stanza, error: &WriteError) -> StanzaError {
+        if let Some(error) = too_large_by_peer(request.weight(), error) {
+            self.counters.oversize.inc();
+            return error;
+        }
         self.counters.unwritable.inc();
         if self.log.allow() {
             let to = request.from().map(|j| j.as_str());
             let id = request.id();
             tracing::error!(?to, ?id, %error, "reply could not be serialized");
         }
-        let error = StanzaError::new(Condition::InternalServerError);
-        if (request.kind().is_request() && !answered) || reply::should_bounce(request) {
-            // Conditions and addresses that were received can always be written.
-            let refusal = reply::error_reply(request, &error);
-            let _ = out.write_reply(self.client.shared(), refusal, request, since);
-        }
+        StanzaError::new(Condition::InternalServerError)
     }
 
     /// Rejects a stanza without calling a handler. Errors for messages are limited to one per

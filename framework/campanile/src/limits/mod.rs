@@ -150,7 +150,8 @@ pub struct Limits {
     #[cfg_attr(feature = "schema", schemars(schema_with = "settings::schema::size"))]
     pub max_stanza_in: usize,
     /// Largest outbound stanza in bytes after escaping. Default: 512 KiB, which is Prosody's own
-    /// limit.
+    /// limit. A stanza whose reply would be larger because of its own size gets the error
+    /// `policy-violation`.
     #[serde(deserialize_with = "settings::size::<_, _, MIN_STANZA, MAX_STANZA>")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "settings::schema::size"))]
     pub max_stanza_out: usize,

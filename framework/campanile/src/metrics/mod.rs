@@ -56,7 +56,7 @@ counters! {
     taken,
     /// Stanzas that were well-formed but rejected: unknown type, no id, no payload.
     malformed,
-    /// Stanzas beyond the limits on size or depth.
+    /// Stanzas beyond the limits on size or depth, and those that are too large to be sent back.
     oversize,
     /// Stanzas for another domain, or without a usable sender. They are never answered.
     stray,

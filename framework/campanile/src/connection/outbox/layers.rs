@@ -9,7 +9,7 @@ use super::Outbox;
 use crate::client::{Completion, Shared};
 use crate::connection::outbound_layers::{InFlight, LayerResult, Panicked};
 use crate::dispatch::ReplySink;
-use crate::error::BoxError;
+use crate::error::{BoxError, StanzaError, too_large_by_peer};
 use crate::metrics::Registry;
 use crate::reply;
 use crate::stanza::Stanza;
@@ -83,17 +83,28 @@ impl Outbox {
         if !matches!(in_flight.completion, Completion::Answer) {
             return in_flight.completion.refuse(error, &shared.pending);
         }
-        counters.unwritable.inc();
-        if self.log.allow() {
-            let to = in_flight.stanza.to().map(Jid::as_str);
-            let id = in_flight.stanza.id();
-            let why = crate::error::chain(&error);
-            tracing::error!(?to, ?id, ?why, "outbound layer rejected a reply");
-        }
+        let error = match too_large_by_peer(in_flight.weight, &*error) {
+            Some(error) => {
+                counters.oversize.inc();
+                error
+            }
+            None => self.rejected(&in_flight.stanza, &error, counters),
+        };
         if let Some(request) = in_flight.request {
-            let refusal = reply::error_reply(&request, &crate::error::classify(&error).error);
+            let refusal = reply::error_reply(&request, &error);
             // Conditions and addresses that were received can always be written.
             let _ = self.write_reply(shared, refusal, &request, self.now);
         }
+    }
+    /// Counts and logs a reply that a layer rejected, and returns the error to send in its place.
+    fn rejected(&mut self, reply: &Stanza, error: &BoxError, counters: &Registry) -> StanzaError {
+        counters.unwritable.inc();
+        if self.log.allow() {
+            let to = reply.to().map(Jid::as_str);
+            let id = reply.id();
+            let why = crate::error::chain(error);
+            tracing::error!(?to, ?id, ?why, "outbound layer rejected a reply");
+        }
+        crate::error::classify(error).error
     }
 }
