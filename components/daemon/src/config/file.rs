@@ -43,7 +43,11 @@ pub(super) struct ComponentTable {
     pub(super) tls: Option<TlsSetting>,
     /// JIDs and domains that may send to the component. Without it, everyone may.
     #[serde(deserialize_with = "settings::allow")]
-    #[schemars(schema_with = "settings::schema::jids")]
+    // An empty list is a fault, so that editors must not offer it as the default.
+    #[schemars(
+        schema_with = "settings::schema::jids",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub(super) allow: Vec<BareJid>,
     /// JIDs and domains that may not send to the component.
     #[serde(deserialize_with = "settings::jids")]

@@ -62,7 +62,14 @@ macro_rules! table_of_a_bot {
             presence: bool,
             /// JIDs and domains that may write to the bot, among those that the component admits.
             #[serde(default, deserialize_with = "settings::allow")]
-            #[cfg_attr(feature = "schema", schemars(schema_with = "settings::schema::jids"))]
+            // An empty list is a fault, so that editors must not offer it as the default.
+            #[cfg_attr(
+                feature = "schema",
+                schemars(
+                    schema_with = "settings::schema::jids",
+                    skip_serializing_if = "Vec::is_empty"
+                )
+            )]
             allow: Vec<BareJid>,
             /// JIDs and domains that may not write to the bot.
             #[serde(default, deserialize_with = "settings::jids")]

@@ -69,3 +69,40 @@ fn bare_jid<E: Error>(text: &str) -> Result<BareJid, E> {
         "write user@example.org, or example.org for all of its users",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use jid::FullJid;
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::SettingsReader;
+
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Bot {
+        admin: BareJid,
+        clients: Vec<FullJid>,
+    }
+
+    #[test]
+    fn addresses_are_fields_of_settings() {
+        let read = |settings| SettingsReader::new().read::<Bot>(&settings);
+        let (bot, faults) = read(json!({
+            "admin": "Alice@EXAMPLE.org", "clients": ["bob@example.org/Phone"],
+        }));
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(
+            serde_json::to_value(bot.unwrap()).unwrap(),
+            json!({ "admin": "alice@example.org", "clients": ["bob@example.org/Phone"] })
+        );
+        let (_, faults) = read(json!({ "admin": "a@b/c", "clients": ["bob@example.org", 1] }));
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        let faults = faults.join("\n");
+        assert!(faults.starts_with("admin: resource found"), "{faults}");
+        assert!(faults.contains("\nclients[0]: no resource"), "{faults}");
+        let number =
+            "\nclients[1]: `clients` cannot be a number; write a string in quotation marks";
+        assert!(faults.ends_with(number), "{faults}");
+    }
+}

@@ -34,6 +34,12 @@
 //! );
 //! ```
 //!
+//! # Addresses
+//!
+//! [`Jid`](jid::Jid), [`BareJid`](jid::BareJid) and [`FullJid`](jid::FullJid) implement
+//! `Deserialize` and `Serialize` as strings; reading normalizes them. For a list of senders, where
+//! a domain stands for all of its users, use [`jids`] or [`allow`].
+//!
 //! # Messages
 //!
 //! An implementation of `Deserialize` reports an invalid value with [`invalid`], which takes the
