@@ -129,7 +129,9 @@ pub(crate) struct Check {
     ///
     /// Mounts each component briefly without its modules: stanzas that arrive are answered with
     /// recipient-unavailable, so that senders try again. A component that runs on this machine is
-    /// left alone, since a second connection would take its stanzas.
+    /// left alone, since a second connection would take its stanzas. Connects to each webhook as
+    /// well, without a request; one that cannot be reached is a note, since its handler may start
+    /// later.
     #[arg(long)]
     pub(crate) connect: bool,
 

@@ -25,3 +25,4 @@ mod secrets;
 mod server;
 mod stream;
 mod tap;
+mod webhooks;

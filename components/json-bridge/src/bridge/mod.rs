@@ -25,6 +25,7 @@ use crate::nats::PeerResponses;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::state::Running;
+use crate::webhook;
 
 /// The module that connects bots to web handlers.
 ///
@@ -104,19 +105,15 @@ impl Bridge {
         tokio::spawn(async move { metrics.tasks.catch(work, future).await });
     }
 
-    /// Returns what an operator should know before the broker is used.
-    #[cfg(feature = "nats")]
-    async fn remarks(&self) -> Vec<String> {
-        match &self.settings.nats {
-            Some(nats) => crate::nats::remark(nats).await.into_iter().collect(),
-            None => Vec::new(),
+    /// Returns what an operator should know before the bridge starts.
+    async fn remarks(&self) -> Result<Vec<String>, BoxError> {
+        #[cfg_attr(not(feature = "nats"), allow(unused_mut, reason = "extended with it"))]
+        let mut remarks = webhook::remarks(&self.settings.bots).await?;
+        #[cfg(feature = "nats")]
+        if let Some(nats) = &self.settings.nats {
+            remarks.extend(crate::nats::remark(nats).await);
         }
-    }
-
-    #[cfg(not(feature = "nats"))]
-    #[allow(clippy::unused_async, reason = "as with the feature")]
-    async fn remarks(&self) -> Vec<String> {
-        Vec::new()
+        Ok(remarks)
     }
 
     fn running(&self) -> Result<&Arc<Running>, BoxError> {
@@ -165,7 +162,7 @@ impl Module for Bridge {
             let examined = tokio::task::spawn_blocking(move || Outbox::examine(&path)).await?;
             examined.map_err(|error| format!("outbox {shown}: {error}"))?;
         }
-        Ok(self.remarks().await)
+        self.remarks().await
     }
 
     async fn start(&self, client: Client) -> Result<(), BoxError> {

@@ -4,6 +4,7 @@ mod connect;
 mod guard;
 mod outcome;
 mod post;
+mod probe;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use hyper::Uri;
 pub(crate) use self::connect::check_certificates;
 pub(crate) use self::outcome::{Answer, Outcome, unreachable};
 pub(crate) use self::post::{Poster, interpret};
+pub(crate) use self::probe::remarks;
 use crate::secret::Secret;
 
 /// The webhook of a bot: a URL and the secrets that sign requests to it.
