@@ -40,6 +40,8 @@ mod diagnostics;
 mod doctor;
 mod escape;
 mod exit;
+#[doc(hidden)]
+pub mod fuzzing;
 mod init;
 mod load;
 mod log;

@@ -68,11 +68,11 @@ impl Source {
     }
 
     /// Returns a configuration that is part of the program.
-    pub(crate) fn built_in(name: &str, text: &str) -> Self {
+    pub(crate) fn built_in(name: &str, content: impl AsRef<[u8]>) -> Self {
         Self {
             name: name.to_owned(),
             folder: PathBuf::new(),
-            bytes: text.as_bytes().to_vec(),
+            bytes: content.as_ref().to_vec(),
             exposed: false,
         }
     }

@@ -52,7 +52,7 @@ pub(super) fn fmt(options: &Fmt) -> Exit {
     let Some(text) = toml(&source) else {
         return invalid(&source);
     };
-    let Some(formatted) = layout::format(text).filter(|new| is_equivalent(text, new)) else {
+    let Some(formatted) = format(text) else {
         return internal_error(&source);
     };
     let is_stdin = named.as_deref().is_some_and(|path| path == Path::new("-"));
@@ -71,7 +71,7 @@ pub(super) fn fmt(options: &Fmt) -> Exit {
 }
 
 /// Returns the text of a configuration that is TOML.
-fn toml(source: &Source) -> Option<&str> {
+pub(crate) fn toml(source: &Source) -> Option<&str> {
     let text = std::str::from_utf8(source.bytes()).ok()?;
     DeTable::parse(text).ok().map(|_| text)
 }
@@ -82,6 +82,11 @@ fn invalid(source: &Source) -> Exit {
         Err(failure) => diagnostics::failure(&failure, LogFormat::Text),
         Ok(_) => internal_error(source),
     }
+}
+
+/// Formats a text. Returns `None` if that would change more than the layout.
+pub(crate) fn format(text: &str) -> Option<String> {
+    layout::format(text).filter(|new| is_equivalent(text, new))
 }
 
 /// Returns `true` if a formatted text has the same values and comments as the original.

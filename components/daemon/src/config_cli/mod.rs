@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use self::fmt::Fmt;
+pub(crate) use self::fmt::{format, toml};
 use crate::exit::Exit;
 
 #[derive(Debug, Args)]

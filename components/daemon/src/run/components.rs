@@ -116,6 +116,22 @@ impl Registry {
     }
 }
 
+impl Built {
+    /// Returns what runs once new settings have been applied. A module whose settings are the same
+    /// is kept.
+    ///
+    /// # Errors
+    /// If a module cannot be built.
+    pub(crate) fn changed_to(&self, settings: &config::Component) -> Result<Self, BoxError> {
+        let mut settings = settings.clone();
+        // Outbound layers are fixed when the component is built, so a tap added now would record
+        // only one direction.
+        settings.tap.clone_from(&self.settings.tap);
+        let parts = ModuleSet::from(&settings, &self.parts)?;
+        Ok(Self { settings, parts })
+    }
+}
+
 impl ComponentHandle {
     pub(crate) fn is_ready(&self) -> bool {
         self.status.borrow().is_ready()

@@ -2,6 +2,7 @@
 
 mod all_refused;
 pub(crate) mod components;
+pub(crate) mod difference;
 pub(crate) mod lock;
 mod reload;
 pub(crate) mod reload_report;

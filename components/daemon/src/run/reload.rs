@@ -6,6 +6,7 @@ use campanile::component::{Component, ReloadError, Status};
 use campanile::jid::BareJid;
 
 use super::components::{Built, ComponentHandle, Registry};
+use super::difference::Difference;
 use super::lock::Lock;
 use super::reload_report::{Outcome, ReloadFault, ReloadReport};
 use crate::build::{self, ModuleSet};
@@ -151,13 +152,9 @@ async fn change(
     if difference.is_nothing() {
         return Ok(false);
     }
-    // Outbound layers are fixed when the component is built, so a tap added now would record only
-    // one direction.
-    let mut settings = settings.clone();
-    settings.tap.clone_from(&old.settings.tap);
-    let parts = ModuleSet::from(&settings, &old.parts)
+    let built = old
+        .changed_to(settings)
         .map_err(|error| NotChanged::log(jid, &diagnostics::chain(&*error)))?;
-    let built = Built { settings, parts };
     let builder = build::assemble(&built.settings, &built.parts, &handle.metrics);
     match handle.reload_handle.reload(builder).await {
         Ok(()) => {
@@ -198,76 +195,5 @@ async fn roll_back(handle: &ComponentHandle, old: &Built, new: &ModuleSet) {
         let jid = &handle.jid;
         let why = diagnostics::chain(&*error);
         tracing::error!(%jid, "rollback failed; component is down until restart: {why}");
-    }
-}
-
-/// Changed settings, by the time they take effect.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Difference {
-    now: Vec<&'static str>,
-    next_connection: Vec<&'static str>,
-    next_start: Vec<&'static str>,
-}
-
-impl Difference {
-    fn between(old: &config::Component, new: &config::Component) -> Self {
-        let names = |all: &[(&'static str, bool)]| {
-            all.iter()
-                .filter(|(_, same)| !same)
-                .map(|(name, _)| *name)
-                .collect::<Vec<_>>()
-        };
-        let mut modules: Vec<_> = old.modules.iter().chain(&new.modules).collect();
-        modules.retain(|it| !(old.modules.contains(it) && new.modules.contains(it)));
-        let mut chosen: Vec<_> = modules.into_iter().map(|module| module.name).collect();
-        chosen.dedup();
-        let mut difference = Self {
-            now: names(&[
-                ("disco", old.disco == new.disco),
-                ("logger", old.logger == new.logger),
-                ("json_bridge", old.bridge == new.bridge),
-                ("presence", old.presence == new.presence),
-                ("vcard", old.vcard == new.vcard),
-                (
-                    "allow and deny",
-                    (&old.access.allow, &old.access.deny) == (&new.access.allow, &new.access.deny),
-                ),
-                (
-                    "rate",
-                    (old.access.per_sender, old.access.per_domain)
-                        == (new.access.per_sender, new.access.per_domain),
-                ),
-            ]),
-            next_connection: names(&[
-                ("address", old.address == new.address),
-                ("tls", old.tls == new.tls),
-                ("secret", old.secret == new.secret),
-            ]),
-            next_start: names(&[
-                ("limits", old.limits == new.limits),
-                ("tap", old.tap == new.tap),
-            ]),
-        };
-        difference.now.extend(chosen);
-        difference
-    }
-
-    fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-
-    fn log(&self, jid: &campanile::jid::BareJid) {
-        if !self.now.is_empty() {
-            tracing::info!(%jid, "settings changed: {}", self.now.join(", "));
-        }
-        if !self.next_connection.is_empty() {
-            let what = self.next_connection.join(", ");
-            tracing::warn!(%jid, "settings changed: {what}; they apply to the next connection, the \
-                open stream is unaffected");
-        }
-        if !self.next_start.is_empty() {
-            let what = self.next_start.join(", ");
-            tracing::warn!(%jid, "settings changed: {what}; they apply after a restart");
-        }
     }
 }

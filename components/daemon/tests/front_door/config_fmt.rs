@@ -304,7 +304,13 @@ fn configurations_of_the_repository_are_formatted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut texts = Vec::new();
     for file in files(&root, ".toml") {
-        texts.push((file.clone(), fs::read_to_string(&file).unwrap()));
+        // Inputs of the fuzz target are laid out in every way.
+        if !file
+            .components()
+            .any(|folder| folder.as_os_str() == "corpus")
+        {
+            texts.push((file.clone(), fs::read_to_string(&file).unwrap()));
+        }
     }
     for file in files(&root, ".md") {
         let page = fs::read_to_string(&file).unwrap();
