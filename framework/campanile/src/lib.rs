@@ -445,6 +445,16 @@
 //! versions: `campanile::jid`, `campanile::xmpp_parsers` and others, see
 //! [Re-exports](#reexports).
 //!
+//! Release builds spend much of their time on `xmpp-parsers`, of which a component uses a few
+//! types. To optimize it less, add to the `Cargo.toml` of your program or workspace, since profiles
+//! of dependencies have no effect:
+//!
+//! ```toml
+//! [profile.release.package.xmpp-parsers]
+//! opt-level = 1
+//! debug = false
+//! ```
+//!
 //! # Examples
 //!
 //! The [repository](https://example.org/campanile) has complete programs in `examples/`: a greeter,
@@ -456,6 +466,7 @@
 //! | feature | effect |
 //! |---|---|
 //! | `tls` | direct TLS to the server, with rustls on ring |
+//! | `schema` | JSON Schemas of the settings types, with schemars |
 //! | `tokio-xmpp` | conversions to and from `tokio_xmpp::Stanza` |
 //!
 //! No feature is enabled by default.
