@@ -1,5 +1,5 @@
 //! Detection of handlers that block the thread of the connection; their routes then run in tasks of
-//! their own, and pass the work of their thread on to another one.
+//! their own, and pass the work of their thread on to another one, until they are fast again.
 //!
 //! The router records the route that it calls in the [`CalledRoute`] of the stanza, and the
 //! dispatcher measures the poll, so neither depends on the other.
@@ -24,6 +24,14 @@ pub(crate) const TURN: Duration = Duration::from_micros(500);
 /// nothing unless it reaches the limit itself.
 const SLOW_POLLS: u32 = 8;
 const SLOW_WINDOW: Duration = Duration::from_millis(100);
+/// The number of polls without a slow one after which a route that was moved is called in place
+/// again; doubled each time it is moved again, up to [`MAX_DOUBLINGS`] times.
+///
+/// A machine that is short of time makes any route look slow once. Each call in a task of its own
+/// hands the worker over to another thread, and a thread that has just finished is not idle yet, so
+/// that bursts of such calls start hundreds of them.
+const FAST_POLLS: u32 = 64;
+const MAX_DOUBLINGS: u32 = 6;
 
 /// The route called last for one stanza, shared by its [`Inbound`](crate::inbound::Inbound)
 /// and the dispatcher.
@@ -126,10 +134,24 @@ impl CalledRoute {
 pub(crate) struct RouteStats {
     route: String,
     spawn: AtomicBool,
+    /// The application has asked for tasks, so the route stays in them.
+    is_declared: bool,
     /// The handler within the route, by whose name it is shown while it runs in tasks.
     handler: OnceLock<Arc<RouteStats>>,
+    polls: Mutex<Polls>,
+}
+
+#[derive(Debug, Default)]
+struct Polls {
     /// Number of slow polls within the current window, and the start of that window.
-    slow_polls: Mutex<(u32, Option<Instant>)>,
+    slow: u32,
+    since: Option<Instant>,
+    /// Number of polls in tasks since the last slow one.
+    fast: u32,
+    /// Number of times that the route has been moved to tasks.
+    moves: u32,
+    /// The limit when it was moved.
+    bound: Duration,
 }
 
 impl RouteStats {
@@ -137,8 +159,9 @@ impl RouteStats {
         Arc::new(Self {
             route: route.into(),
             spawn: AtomicBool::new(spawn),
+            is_declared: spawn,
             handler: OnceLock::new(),
-            slow_polls: Mutex::default(),
+            polls: Mutex::default(),
         })
     }
 
@@ -161,17 +184,51 @@ impl RouteStats {
         &self.route
     }
 
-    fn is_slow(&self, took: Duration, bound: Duration, now: Instant) -> bool {
-        let mut slow_polls = self
-            .slow_polls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (count, since) = &mut *slow_polls;
-        if since.is_none_or(|since| now.duration_since(since) > SLOW_WINDOW) {
-            (*count, *since) = (0, Some(now));
+    /// Records a slow poll in place. Returns `true` if that moves the route to tasks.
+    fn moves(&self, took: Duration, bound: Duration, now: Instant) -> bool {
+        let mut polls = self.polls();
+        if !polls.is_slow(took, bound, now) || self.spawn.swap(true, Ordering::Relaxed) {
+            return false;
         }
-        *count += 1;
-        took >= bound || *count >= SLOW_POLLS
+        (polls.fast, polls.bound) = (0, bound);
+        polls.moves += 1;
+        true
+    }
+
+    /// Records a poll in a task. After enough fast ones, the route is called in place again.
+    fn record_in_task(&self, took: Duration, now: Instant) {
+        if self.is_declared {
+            return;
+        }
+        let mut polls = self.polls();
+        let bound = polls.bound;
+        if took > bound / 100 && polls.is_slow(took, bound, now) {
+            polls.fast = 0;
+            return;
+        }
+        polls.fast += 1;
+        let enough = FAST_POLLS << polls.moves.saturating_sub(1).min(MAX_DOUBLINGS);
+        if polls.fast >= enough && self.spawn.swap(false, Ordering::Relaxed) {
+            polls.slow = 0;
+            tracing::debug!(route = %self.route, polls = enough, "route no longer blocks; \
+                called in place again");
+        }
+    }
+
+    fn polls(&self) -> MutexGuard<'_, Polls> {
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Polls {
+    /// Counts a poll that took more than a hundredth of the limit.
+    fn is_slow(&mut self, took: Duration, bound: Duration, now: Instant) -> bool {
+        let since = self.since;
+        if since.is_none_or(|since| now.duration_since(since) > SLOW_WINDOW) {
+            (self.slow, self.since) = (0, Some(now));
+        }
+        self.slow += 1;
+        took >= bound || self.slow >= SLOW_POLLS
     }
 }
 
@@ -186,24 +243,30 @@ pin_project_lite::pin_project! {
     pub(crate) struct OffWorker<F> {
         #[pin]
         future: F,
+        stats: Arc<RouteStats>,
     }
 }
 
-/// Prepares a future for running in a task of its own although it blocks its thread.
-pub(crate) fn off_worker<F: Future>(future: F) -> OffWorker<F> {
-    OffWorker { future }
+/// Prepares the call of a route for running in a task of its own although it blocks its thread.
+pub(crate) fn off_worker<F: Future>(future: F, stats: Arc<RouteStats>) -> OffWorker<F> {
+    OffWorker { future, stats }
 }
 
 impl<F: Future> Future for OffWorker<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let future = self.project().future;
-        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        let call = self.project();
+        let future = call.future;
+        let start = Instant::now();
+        let polled = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| future.poll(cx)),
             // A runtime of one thread has no other one to pass its work to.
             _ => future.poll(cx),
-        }
+        };
+        let now = Instant::now();
+        call.stats.record_in_task(now.duration_since(start), now);
+        polled
     }
 }
 
@@ -221,9 +284,9 @@ fn record_slow(called: &CalledRoute, took: Duration, bound: Duration) {
         return;
     };
     // The outermost route includes the layers of the handler, which may be what blocks.
-    if outer.is_slow(took, bound, Instant::now()) && !outer.spawn.swap(true, Ordering::Relaxed) {
+    if outer.moves(took, bound, Instant::now()) {
         tracing::warn!(route = %route.route, ?took, "handler blocked the connection; \
-            its route now runs in separate tasks");
+            its route runs in separate tasks until it is fast again");
         if !Arc::ptr_eq(&outer, &route) {
             // The first one stays.
             let _ = outer.handler.set(route);
@@ -249,21 +312,56 @@ mod tests {
         assert!(current.renew().get().is_none());
     }
 
+    const BOUND: Duration = Duration::from_millis(20);
+
     #[test]
     fn one_long_poll_or_several_short_ones_mark_route_as_slow() {
-        const BOUND: Duration = Duration::from_millis(20);
         let stats = RouteStats::new("route", false);
         let now = Instant::now();
-        assert!(stats.is_slow(BOUND, BOUND, now));
+        assert!(stats.moves(BOUND, BOUND, now));
         let stats = RouteStats::new("route", false);
         let verdicts: Vec<_> = (0..8)
-            .map(|n| stats.is_slow(TURN, BOUND, now + Duration::from_millis(n)))
+            .map(|n| stats.moves(TURN, BOUND, now + Duration::from_millis(n)))
             .collect();
         assert_eq!(
             verdicts,
             [false, false, false, false, false, false, false, true]
         );
         let stats = RouteStats::new("route", false);
-        assert!((0..100).all(|n| !stats.is_slow(TURN, BOUND, now + SLOW_WINDOW * 2 * n)));
+        assert!((0..100).all(|n| !stats.moves(TURN, BOUND, now + SLOW_WINDOW * 2 * n)));
+    }
+
+    /// Counts the fast polls after which a route that was moved is called in place again.
+    fn polls_until_in_place(stats: &RouteStats, now: Instant) -> u32 {
+        assert!(stats.moves(BOUND, BOUND, now));
+        let still_in_task = |_: &u32| {
+            stats.record_in_task(Duration::from_micros(50), now);
+            stats.spawn.load(Ordering::Relaxed)
+        };
+        (1..100_000).take_while(still_in_task).count() as u32 + 1
+    }
+
+    #[test]
+    fn moved_route_returns_after_fast_polls_and_later_each_time() {
+        let stats = RouteStats::new("route", false);
+        let now = Instant::now();
+        let returns: Vec<_> = (0..9).map(|_| polls_until_in_place(&stats, now)).collect();
+        assert_eq!(returns, [64, 128, 256, 512, 1024, 2048, 4096, 4096, 4096]);
+    }
+
+    #[test]
+    fn slow_or_declared_route_stays_in_tasks() {
+        let now = Instant::now();
+        let slow = RouteStats::new("route", false);
+        assert!(slow.moves(BOUND, BOUND, now));
+        let declared = RouteStats::new("route", true);
+        for n in 0..100_000 {
+            let took = if n % 60 == 0 { BOUND } else { TURN / 100 };
+            slow.record_in_task(took, now);
+            declared.record_in_task(Duration::ZERO, now);
+        }
+        for stats in [slow, declared] {
+            assert!(stats.enter(&CalledRoute::default()));
+        }
     }
 }

@@ -179,7 +179,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     ///
     /// Use this for handlers that compute for a long time before their first `.await` and would
     /// block the dispatcher. A route that is observed to block other stanzas is spawned
-    /// automatically from then on.
+    /// automatically, until it is fast again.
     ///
     /// On a multi-threaded runtime, a task that blocks delays only its own lane, as with
     /// [`block_in_place`](tokio::task::block_in_place).

@@ -49,7 +49,7 @@ impl Call {
     pub(super) fn handle(&self, inbound: Inbound, advertised: &Advertised) -> ReplyFuture {
         match self {
             Self::Route(route, stats) if stats.enter(inbound.called_route()) => {
-                Box::pin(Spawned::new(route.clone(), inbound))
+                Box::pin(Spawned::new(route.clone(), inbound, Arc::clone(stats)))
             }
             Self::Route(route, _) => route.handle(inbound),
             Self::Builtin(builtin) => Box::pin(std::future::ready(builtin(&inbound, advertised))),
@@ -61,11 +61,11 @@ impl Call {
 struct Spawned(JoinHandle<Result<Reply, BoxError>>);
 
 impl Spawned {
-    fn new(route: Route, mut inbound: Inbound) -> Self {
+    fn new(route: Route, mut inbound: Inbound, stats: Arc<RouteStats>) -> Self {
         // The task runs beside the dispatcher, which must not see what it calls.
         inbound.detach_called_route();
         // The synchronous part of the handler must run in the task as well.
-        let call = off_worker(async move { route.handle(inbound).await });
+        let call = off_worker(async move { route.handle(inbound).await }, stats);
         Self(tokio::spawn(call))
     }
 }
