@@ -10,6 +10,7 @@
 //! | `postgres` | `postgres::Database` | connections for a store of your own |
 //! | `sqlite` | `StoreAddress` | the address of a store in a configuration file |
 //! | `sqlite` | `sqlite::DatabaseFile` | the private file of a database, guarded against replacement |
+//! | either | `Workers` | nothing: a bounded number of threads for a store that blocks |
 //! | both | `sqlite::Schema`, `postgres::Schema` | versions and migrations of a store's tables |
 
 #[cfg(feature = "sqlite")]
@@ -25,9 +26,13 @@ pub mod presence;
 pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod version;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod workers;
 
 #[cfg(feature = "sqlite")]
 pub use self::address::StoreAddress;
 pub use self::failure_log::FailureLog;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::version::VersionError;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use self::workers::{Turn, WorkerError, Workers};

@@ -16,10 +16,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use campanile::error::BoxError;
+use campanile_storage::Workers;
 use campanile_storage::sqlite::DatabaseFile;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 pub use self::admin::{Admin, Undelivered};
 pub(crate) use self::store::PAGE_BYTES;
@@ -124,8 +125,8 @@ pub(crate) struct Outbox {
     writer: Arc<Writer>,
     /// A second connection, for reading concurrently with the writer.
     reader: Arc<Mutex<Connection>>,
-    /// Readers of events wait here, rather than on a thread each.
-    reads: Arc<Semaphore>,
+    /// Readers of events wait for its thread, rather than on a thread each.
+    reads: Arc<Workers>,
     _file: DatabaseFile,
 }
 
@@ -164,7 +165,7 @@ impl Outbox {
         Ok(Self {
             writer: Arc::new(writer),
             reader: Arc::new(Mutex::new(reader)),
-            reads: Arc::new(Semaphore::new(1)),
+            reads: Arc::new(Workers::new("events", 1)),
             _file: file,
         })
     }
@@ -288,19 +289,17 @@ impl Outbox {
         after: i64,
         most: usize,
     ) -> Result<(Vec<Event>, Kept), BoxError> {
-        let turn = Arc::clone(&self.reads).acquire_owned().await?;
+        let turn = self.reads.turn().await;
         let reader = Arc::clone(&self.reader);
         let bot = bot.to_owned();
         let read = move || {
-            // The thread outlives a client that disconnects.
-            let _turn = turn;
             let connection = reader.lock();
             let events = store::events(&connection, &bot, after, most)?;
             let oldest = store::oldest_event(&connection)?;
             let latest = store::latest_event(&connection)?;
             Ok((events, Kept { oldest, latest }))
         };
-        tokio::task::spawn_blocking(read).await?
+        turn.run(read).await?
     }
 
     /// Returns the sequence number of the latest event.

@@ -1,4 +1,4 @@
-//! A pool of connections for reading, used on blocking threads.
+//! A pool of connections for reading, each used by one thread at a time.
 
 #[cfg(test)]
 mod tests;
@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile_storage::FailureLog;
+use campanile_storage::{FailureLog, Turn, Workers};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::deadline::Deadline;
 use super::{Backend, Open, StoreError};
@@ -26,7 +25,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct ReadPool {
     open: Arc<dyn Open>,
     idle: Mutex<Vec<Box<dyn Backend>>>,
-    permits: Arc<Semaphore>,
+    workers: Workers,
     waiting: AtomicUsize,
     failures: Mutex<FailureLog>,
 }
@@ -36,7 +35,7 @@ impl ReadPool {
         Self {
             open,
             idle: Mutex::default(),
-            permits: Arc::new(Semaphore::new(MAX_READERS)),
+            workers: Workers::new("archive-read", MAX_READERS),
             waiting: AtomicUsize::new(0),
             failures: Mutex::default(),
         }
@@ -46,31 +45,24 @@ impl ReadPool {
         self: &Arc<Self>,
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = self.permit().await?;
+        let turn = self.turn().await?;
         let this = Arc::clone(self);
         let deadline = Deadline::after(READ_TIMEOUT);
         // A caller that times out, or whose user disconnects, drops this future.
         let _cancel = deadline.guard();
-        let done = tokio::task::spawn_blocking(move || {
-            // The permit lasts as long as the thread, which outlives a dropped future.
-            let _permit = permit;
-            this.read(job, &deadline)
-        });
-        let outcome = done
+        let outcome = turn
+            .run(move || this.read(job, &deadline))
             .await
             .unwrap_or_else(|error| Err(StoreError::Fault(error.to_string())));
         self.log(outcome.as_ref().err());
         outcome
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+    async fn turn(&self) -> Result<Turn, StoreError> {
         let _waiting = Waiting::new(&self.waiting).ok_or(StoreError::Full)?;
-        let permit = Arc::clone(&self.permits).acquire_owned();
-        match tokio::time::timeout(MAX_WAIT, permit).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(StoreError::Unavailable("closed".to_owned())),
-            Err(_) => Err(StoreError::Full),
-        }
+        tokio::time::timeout(MAX_WAIT, self.workers.turn())
+            .await
+            .map_err(|_| StoreError::Full)
     }
 
     fn read<T>(

@@ -23,6 +23,12 @@ impl FileId {
     }
 }
 
+/// Returns `false` for the names of databases in memory, and for URIs.
+pub(crate) fn is_on_disk(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    !name.is_empty() && name != ":memory:" && !name.starts_with("file:")
+}
+
 /// Creates a file that only its owner may read and write, if there is none.
 ///
 /// An error is left to SQLite, which reports it when it opens the file. An existing file is not

@@ -75,7 +75,7 @@ impl DatabaseFile {
         let file = Self(watched(path));
         // Before a missing file is created.
         file.0.verify(1)?;
-        if file.0.is_on_disk() {
+        if access::is_on_disk(&file.0.path) {
             if flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
                 access::create(path);
             }
@@ -134,12 +134,6 @@ fn watched(path: &Path) -> Arc<Watched> {
 }
 
 impl Watched {
-    /// Returns `false` for the names of databases in memory, and for URIs.
-    fn is_on_disk(&self) -> bool {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        !name.is_empty() && name != ":memory:" && !name.starts_with("file:")
-    }
-
     fn with(&self, suffix: &str) -> PathBuf {
         let mut name = OsString::from(self.path.as_os_str());
         name.push(suffix);

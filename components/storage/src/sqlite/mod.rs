@@ -13,6 +13,7 @@ use std::fmt;
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
 
+pub(crate) use self::access::is_on_disk;
 pub use self::file::{DatabaseFile, FileReplaced, replaced_files};
 use crate::VersionError;
 

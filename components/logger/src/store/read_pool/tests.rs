@@ -68,7 +68,7 @@ impl Jobs {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn abandoned_query_keeps_its_permit_until_its_thread_ends() {
+async fn abandoned_query_keeps_its_turn_until_it_ends() {
     let file = File::new("abandoned");
     let store = file.store().await;
     let (jobs, began, release) = Jobs::new();
@@ -83,7 +83,7 @@ async fn abandoned_query_keeps_its_permit_until_its_thread_ends() {
         assert!(reading.await.unwrap_err().is_cancelled());
     }
     // All threads are busy with queries whose callers are gone.
-    assert_eq!(store.read_pool.permits.available_permits(), 0);
+    assert_eq!(store.read_pool.workers.free(), 0);
     let waiting = tokio::spawn({
         let store = store.clone();
         let job = jobs.job();
@@ -124,4 +124,28 @@ async fn queue_of_queries_is_bounded() {
     while let Some(done) = tasks.join_next().await {
         done.unwrap().unwrap();
     }
+}
+
+/// Each query that got the permit of an earlier one started a thread, as that of the earlier one
+/// was not idle yet: 2,500 searches left 450 threads and 129 MiB.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn burst_of_queries_shares_few_threads() {
+    let file = File::new("burst");
+    let store = file.store().await;
+    let threads = Arc::new(Mutex::new(std::collections::HashSet::new()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..MAX_WAITING / 2 {
+        let store = store.clone();
+        let seen = Arc::clone(&threads);
+        let job = move |_: &mut dyn Backend| {
+            seen.lock().insert(std::thread::current().id());
+            Ok(())
+        };
+        tasks.spawn(async move { store.read(job).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    let threads = threads.lock().len();
+    assert!((1..=MAX_READERS).contains(&threads), "{threads} threads");
 }

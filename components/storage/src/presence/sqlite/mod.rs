@@ -6,7 +6,7 @@ mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,16 +17,20 @@ use campanile::presence::{
     SubscriptionStore,
 };
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
-use tokio::sync::Semaphore;
 
-use crate::sqlite::{DatabaseFile, FileReplaced, SchemaError};
+use crate::Workers;
+use crate::sqlite::{DatabaseFile, FileReplaced, SchemaError, is_on_disk};
 
 /// The maximum wait while another process writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The files that the stores of this process use. Bounded by the stores of a configuration.
+static FILES: Mutex<Vec<Weak<File>>> = Mutex::new(Vec::new());
+
 /// Stores presence subscriptions in a SQLite file.
 ///
-/// Changes are on disk before they are reported. Several components of a process may share a file.
+/// Changes are on disk before they are reported. Several components of a process may share a file,
+/// and then share one connection to it.
 ///
 /// ```no_run
 /// use campanile::component::Component;
@@ -51,8 +55,8 @@ struct File {
     path: PathBuf,
     /// `None` until first used.
     connection: Mutex<Option<(Connection, DatabaseFile)>>,
-    /// Callers wait here, rather than on a thread each.
-    turn: Arc<Semaphore>,
+    /// Callers wait for the thread, rather than on a thread each.
+    worker: Workers,
 }
 
 impl SqliteSubscriptions {
@@ -60,11 +64,7 @@ impl SqliteSubscriptions {
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
-            file: Arc::new(File {
-                path: path.into(),
-                connection: Mutex::default(),
-                turn: Arc::new(Semaphore::new(1)),
-            }),
+            file: File::shared(path.into()),
         }
     }
 
@@ -78,33 +78,56 @@ impl SqliteSubscriptions {
         Ok(store)
     }
 
-    /// Runs work on the file on a blocking thread.
+    /// Runs work on the file on its thread.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, BoxError> {
         let file = Arc::clone(&self.file);
-        let turn = Arc::clone(&file.turn).acquire_owned().await?;
-        let work = move || {
-            // The thread outlives a caller that is dropped.
-            let _turn = turn;
-            file.with(|connection| Ok(work(connection)?))
-        };
-        tokio::task::spawn_blocking(work).await?
+        let turn = file.worker.turn().await;
+        turn.run(move || file.with(|connection| Ok(work(connection)?)))
+            .await?
     }
 }
 
 impl File {
+    /// Returns the file at this path that other stores of this process use, or a new one.
+    ///
+    /// A connection for each component would have a cache and a thread of its own, all of them
+    /// waiting for the lock of the same file.
+    fn shared(path: PathBuf) -> Arc<Self> {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        if !is_on_disk(&path) {
+            return Arc::new(Self::new(path));
+        }
+        let mut files = lock(&FILES);
+        files.retain(|file| file.strong_count() > 0);
+        let known = files
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|file| file.path == path);
+        known.unwrap_or_else(|| {
+            let file = Arc::new(Self::new(path));
+            files.push(Arc::downgrade(&file));
+            file
+        })
+    }
+
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            connection: Mutex::default(),
+            worker: Workers::new("presence", 1),
+        }
+    }
+
     fn with<T, E: From<OpenError>>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let replaced = |error: FileReplaced| self.error(error.into());
         // Dropping an uncommitted transaction rolls it back, even during a panic.
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connection = lock(&self.connection);
         let (connection, file) = match &mut *connection {
             Some(open) => open,
             none => none.insert(self.open().map_err(|cause| self.error(cause))?),
@@ -129,6 +152,11 @@ impl File {
             cause,
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is a single assignment, so a panic cannot leave it inconsistent.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]

@@ -72,6 +72,7 @@ async fn every_state_survives_reopening() {
             put(&store, &pair, state, &SubscriptionLimits::default()).await,
             PutOutcome::Stored
         );
+        drop(store);
         let store = SqliteSubscriptions::open(folder.file()).unwrap();
         assert_eq!(store.get(&pair).await.unwrap(), state);
         let listed = store.list(None, None, 9).await.unwrap();
@@ -298,6 +299,37 @@ async fn unusable_file_prevents_start() {
         why.starts_with("presence: ") && why.ends_with("folder.db cannot be opened"),
         "{why}"
     );
+}
+
+/// With a connection each, some failed to switch a new file to its journal mode, as it was locked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_stores_open_new_file_at_once() {
+    let folder = Folder::new("many");
+    for round in 0..5 {
+        let file = folder.0.join(format!("{round}.db"));
+        let stores: Vec<_> = (0..40).map(|_| SqliteSubscriptions::new(&file)).collect();
+        let opened = stores.iter().cloned().map(|store| {
+            tokio::spawn(async move { store.open().await.map_err(|error| error.to_string()) })
+        });
+        for opened in opened.collect::<Vec<_>>() {
+            opened.await.unwrap().unwrap();
+        }
+        let open = |fd: std::fs::DirEntry| {
+            std::fs::read_link(fd.path()).is_ok_and(|target| target == file)
+        };
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            std::fs::read_dir("/proc/self/fd")
+                .unwrap()
+                .flatten()
+                .map(open)
+                .filter(|it| *it)
+                .count(),
+            1,
+            "one connection for all"
+        );
+        drop(stores);
+    }
 }
 
 #[tokio::test(start_paused = true)]

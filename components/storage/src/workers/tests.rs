@@ -1,0 +1,69 @@
+//! Tests of the number of threads, their end, and of jobs that fail.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+
+use super::Workers;
+
+/// Returns the threads that ran these jobs.
+async fn threads_of(workers: &Arc<Workers>, jobs: usize) -> HashSet<ThreadId> {
+    let seen = Arc::new(Mutex::new(HashSet::new()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..jobs {
+        let (workers, seen) = (Arc::clone(workers), Arc::clone(&seen));
+        tasks.spawn(async move {
+            let job = move || seen.lock().unwrap().insert(thread::current().id());
+            workers.run(job).await.unwrap();
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    let seen = seen.lock().unwrap();
+    seen.clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn burst_of_short_jobs_starts_no_more_threads_than_may_run() {
+    let workers = Arc::new(Workers::new("test", 4));
+    let threads = threads_of(&workers, 20_000).await;
+    assert!((1..=4).contains(&threads.len()), "{}", threads.len());
+    assert_eq!(workers.free(), 4);
+}
+
+#[tokio::test]
+async fn jobs_run_at_the_same_time() {
+    let workers = Arc::new(Workers::new("test", 3));
+    let barrier = Arc::new(std::sync::Barrier::new(3));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let (workers, barrier) = (Arc::clone(&workers), Arc::clone(&barrier));
+        tasks.spawn(async move { workers.run(move || barrier.wait().is_leader()).await });
+    }
+    let mut leaders = 0;
+    while let Some(done) = tasks.join_next().await {
+        leaders += usize::from(done.unwrap().unwrap());
+    }
+    assert_eq!(leaders, 1);
+}
+
+#[tokio::test]
+async fn panic_is_an_error_and_the_thread_goes_on() {
+    let workers = Workers::new("test", 1);
+    let error = workers.run(|| panic!("no such bell")).await.unwrap_err();
+    let error_text = error.to_string();
+    assert_eq!(error_text, "worker panicked: no such bell");
+    assert_eq!(workers.run(|| 7).await, Ok(7));
+}
+
+#[tokio::test]
+async fn threads_end_with_their_pool() {
+    let workers = Workers::new("test", 2);
+    workers.run(|| ()).await.unwrap();
+    let shared = Arc::downgrade(&workers.shared);
+    drop(workers);
+    while shared.strong_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
