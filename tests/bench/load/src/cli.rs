@@ -55,6 +55,18 @@ pub struct Cli {
     /// Fill archives with a million entries (see --count) and query them.
     #[arg(long, conflicts_with = "instructions")]
     pub archive: bool,
+    /// Run 31 components under a mixed load for minutes, and record the memory of the daemon.
+    #[arg(long, conflicts_with_all = ["instructions", "archive"])]
+    pub soak: bool,
+    /// With --soak: duration in minutes.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub minutes: u64,
+    /// With --soak: stanzas per second.
+    #[arg(long, default_value_t = 591)]
+    pub rate: u32,
+    /// With --soak: memory (RSS) above which the run fails, in MiB.
+    #[arg(long, default_value_t = 64)]
+    pub max_mib: u64,
     /// Count instructions per echoed stanza under callgrind and compare them with the committed
     /// numbers.
     #[arg(long)]

@@ -14,6 +14,23 @@ const OUT_MARK: usize = 256 * 1024;
 /// Read size in bytes: small enough that new stanzas are sent before all replies are processed.
 const CHUNK: usize = 64 * 1024;
 
+/// Waits for input of any of the links, or until those with output can write.
+pub fn wait_for_any(links: &[Link], patience: Duration) -> Result<()> {
+    let mut all: Vec<_> = links
+        .iter()
+        .map(|link| PollFd::new(&link.stream, link.interest(true)))
+        .collect();
+    wait_for(&mut all, patience)
+}
+
+fn wait_for(all: &mut [PollFd<'_>], patience: Duration) -> Result<()> {
+    let timeout = Timespec::try_from(patience)?;
+    match poll(all, Some(&timeout)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
 #[derive(Debug)]
 pub struct Link {
     stream: TcpStream,
@@ -66,14 +83,15 @@ impl Link {
 
     /// Waits for input (if `reading`) or for write capacity.
     pub fn wait(&self, reading: bool, patience: Duration) -> Result<()> {
+        let own = PollFd::new(&self.stream, self.interest(reading));
+        wait_for(&mut [own], patience)
+    }
+
+    fn interest(&self, reading: bool) -> PollFlags {
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, reading);
         interest.set(PollFlags::OUT, !self.is_flushed());
-        let timeout = Timespec::try_from(patience)?;
-        match poll(&mut [PollFd::new(&self.stream, interest)], Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
+        interest
     }
 
     /// Reads once and passes every complete stanza to `take`, with the output buffer.

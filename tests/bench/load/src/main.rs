@@ -18,6 +18,7 @@ mod sample;
 mod scan;
 mod scenario;
 mod server;
+mod soak;
 mod stall;
 mod stanza;
 
@@ -53,6 +54,9 @@ fn run(mut cli: Cli) -> Result<bool> {
     peers.retain(|peer| cli.wants_peer(peer));
     if cli.instructions {
         return instructions::check(&cli, &peers);
+    }
+    if cli.soak {
+        return soak::run(&cli, &peers);
     }
     if cli.archive {
         return archive::measure(&cli, &peers);

@@ -227,6 +227,19 @@ impl Peer {
         self.name == "logger-postgres"
     }
 
+    /// Starts the component with a configuration, in a folder of its own.
+    pub fn launch(&self, bench: &Path, folder: &Path, configuration: &str) -> Result<Running> {
+        let config = folder.join("campanile.toml");
+        fs::write(&config, configuration)?;
+        let log = folder.join("log");
+        let child = self.spawn(bench, 0, &config, &[], &log)?;
+        Ok(Running {
+            child,
+            log,
+            _database: None,
+        })
+    }
+
     /// Starts the component, optionally under another program (valgrind).
     pub fn start(&self, bench: &Path, port: u16, under: &[String]) -> Result<Running> {
         let folder = bench.join("target/runs");
@@ -245,13 +258,29 @@ impl Peer {
             let _ = fs::remove_file(folder.join(file));
         }
         let log = folder.join(format!("{}.log", self.name));
-        let output = File::create(&log)?;
+        let child = self.spawn(bench, port, &config, under, &log)?;
+        Ok(Running {
+            child,
+            log,
+            _database: database,
+        })
+    }
+
+    fn spawn(
+        &self,
+        bench: &Path,
+        port: u16,
+        config: &Path,
+        under: &[String],
+        log: &Path,
+    ) -> Result<Child> {
+        let output = File::create(log)?;
         let mut words = under
             .iter()
             .chain(&self.command)
-            .map(|word| fill(word, bench, port, &config));
+            .map(|word| fill(word, bench, port, config));
         let program = words.next().context("an empty command")?;
-        let child = Command::new(&program)
+        Command::new(&program)
             .args(words)
             .env(
                 "BENCH_OVERRUN_SECONDS",
@@ -261,12 +290,7 @@ impl Peer {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
-            .with_context(|| format!("cannot start {program}"))?;
-        Ok(Running {
-            child,
-            log,
-            _database: database,
-        })
+            .with_context(|| format!("cannot start {program}"))
     }
 }
 

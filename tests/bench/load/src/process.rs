@@ -21,6 +21,9 @@ pub struct Cpu {
 pub struct Memory {
     pub now_kib: u64,
     pub peak_kib: u64,
+    /// Heap and stacks, without mapped files.
+    pub anonymous_kib: u64,
+    pub threads: u64,
 }
 
 impl Cpu {
@@ -79,6 +82,8 @@ impl Memory {
         Ok(Self {
             now_kib: field("VmRSS:").context("no VmRSS")?,
             peak_kib: field("VmHWM:").context("no VmHWM")?,
+            anonymous_kib: field("RssAnon:").context("no RssAnon")?,
+            threads: field("Threads:").context("no Threads")?,
         })
     }
 }

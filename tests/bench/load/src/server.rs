@@ -29,6 +29,15 @@ impl Server {
     /// Waits for the component to connect, performs the handshake, and returns the non-blocking
     /// socket.
     pub fn accept(&self, component: &mut Child, patience: Duration) -> Result<TcpStream> {
+        Ok(self.accept_any(component, patience)?.1)
+    }
+
+    /// Like [`Server::accept`], for any component; returns its JID as well.
+    pub fn accept_any(
+        &self,
+        component: &mut Child,
+        patience: Duration,
+    ) -> Result<(String, TcpStream)> {
         let deadline = Instant::now() + patience;
         loop {
             match self.listener.accept() {
@@ -48,7 +57,7 @@ impl Server {
     }
 }
 
-fn handshake(mut stream: TcpStream) -> Result<TcpStream> {
+fn handshake(mut stream: TcpStream) -> Result<(String, TcpStream)> {
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -57,17 +66,25 @@ fn handshake(mut stream: TcpStream) -> Result<TcpStream> {
         header.contains("jabber:component:accept"),
         "not an XEP-0114 header: {header}"
     );
+    let jid = addressee(&header).with_context(|| format!("no `to` in {header}"))?;
     write!(
         stream,
         "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
-         xmlns:stream='http://etherx.jabber.org/streams' from='{JID}' id='{STREAM_ID}'>"
+         xmlns:stream='http://etherx.jabber.org/streams' from='{jid}' id='{STREAM_ID}'>"
     )?;
     let handshake = read_until(&mut stream, "<handshake", "</handshake>")?;
     // XEP-0114 §3: SHA-1 of stream id and secret, in lower-case hexadecimal.
     ensure!(handshake.contains(&digest()), "wrong digest: {handshake}");
     stream.write_all(b"<handshake/>")?;
     stream.set_nonblocking(true)?;
-    Ok(stream)
+    Ok((jid, stream))
+}
+
+/// Returns the value of the attribute `to`.
+fn addressee(header: &str) -> Option<String> {
+    let value = header.split_once(" to=")?.1;
+    let quote = value.chars().next()?;
+    Some(value[1..].split_once(quote)?.0.to_owned())
 }
 
 /// Reads byte by byte, so that no later input is consumed.
