@@ -57,7 +57,9 @@ pub(crate) fn event(bot: &str, stanza: &Stanza, json: String) -> Event {
 
 pub(crate) fn json(stanza: &Stanza, bot: &Bot) -> Result<String, BoxError> {
     let refused = |why: mapping::Unmappable| {
-        StanzaError::new(Condition::BadRequest).with_text(why.to_string())
+        StanzaError::new(Condition::BadRequest)
+            .with_text(why.to_string())
+            .with_lang("en")
     };
     Ok(mapping::to_json(stanza, bot.mode).map_err(refused)?)
 }

@@ -332,7 +332,7 @@ fn stanza_errors_map_by_condition() {
     both(
         &message(
             "<error type='wait' by='c@x'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>t</text></error>",
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>t</text></error>",
         )
         .replace("'chat'", "'error'"),
         json!({"kind": "message", "type": "error", "from": "a@x/r", "to": "b@y", "id": "1",

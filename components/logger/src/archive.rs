@@ -159,7 +159,8 @@ impl Archive {
         let mut running = self.running.lock();
         if !running.insert(requester.clone()) {
             let error = StanzaError::new(Condition::ResourceConstraint)
-                .with_text("only one query at a time");
+                .with_text("only one query at a time")
+                .with_lang("en");
             return Err(error.into());
         }
         Ok(QueryGuard {

@@ -77,8 +77,9 @@ pub(crate) async fn set(
 ) -> Result<Reply, BoxError> {
     admit(&archive, &inbound)?;
     if archive.is_opted_out(inbound.sender()) {
-        let error =
-            StanzaError::new(Condition::NotAllowed).with_text("you have opted out of logging");
+        let error = StanzaError::new(Condition::NotAllowed)
+            .with_text("you have opted out of logging")
+            .with_lang("en");
         return Err(error.into());
     }
     archive.append(&inbound, Reply::Empty)

@@ -15,8 +15,6 @@ use crate::stanza::{Child, Children, ChildrenBuilder, Stanza, WriteError};
 use crate::xml::emit::{EmitError, Emitter};
 use crate::xml::{CLIENT, XML};
 
-/// The language of texts unless another one is set.
-const ENGLISH: &str = "en";
 /// The namespace of the defined conditions (RFC 6120 §8.3.2).
 const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
@@ -154,7 +152,9 @@ impl ErrorType {
 /// ```
 /// use campanile_stanza::error::{Condition, ErrorType, StanzaError};
 ///
-/// let error = StanzaError::new(Condition::ItemNotFound).with_text("no such order");
+/// let error = StanzaError::new(Condition::ItemNotFound)
+///     .with_text("no such order")
+///     .with_lang("en");
 /// assert_eq!(error.error_type(), ErrorType::Cancel);
 /// assert_eq!(error.to_string(), "item-not-found: no such order");
 /// ```
@@ -163,7 +163,7 @@ pub struct StanzaError {
     condition: Condition,
     kind: ErrorType,
     text: Option<String>,
-    /// The language of the text; `None` for the default, English.
+    /// The language of the text; `None` if it is not known.
     lang: Option<Box<str>>,
     by: Option<Jid>,
     application: Option<Box<Children>>,
@@ -194,8 +194,9 @@ impl StanzaError {
 
     /// Sets the human-readable text.
     ///
-    /// Characters that XML 1.0 does not allow are removed. The text is sent with `xml:lang='en'`
-    /// unless [`with_lang`](Self::with_lang) sets another language.
+    /// Characters that XML 1.0 does not allow are removed. State the language as well
+    /// ([`with_lang`](Self::with_lang)), as clients may offer a translation: without it, the text
+    /// has that of the stanza, and many servers stamp their own on stanzas without one.
     #[must_use]
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         let mut text = text.into();
@@ -260,7 +261,7 @@ impl StanzaError {
         self.text.as_deref()
     }
 
-    /// Returns the language of the text, if it is known not to be English.
+    /// Returns the language of the text, if it is known.
     #[must_use]
     pub fn lang(&self) -> Option<&str> {
         self.lang.as_deref()
@@ -318,7 +319,10 @@ impl StanzaError {
         emitter.end();
         if let Some(text) = &self.text {
             emitter.start(STANZAS, "text")?;
-            emitter.attribute(XML, "lang", self.lang().unwrap_or(ENGLISH))?;
+            // RFC 6120 §8.3.2 recommends a language, but a wrong one is worse than none.
+            if let Some(lang) = &self.lang {
+                emitter.attribute(XML, "lang", lang)?;
+            }
             emitter.text(text)?;
             emitter.end();
         }
@@ -341,7 +345,7 @@ impl StanzaError {
             } else if child.name() == "text" {
                 self.text = Some(child.text());
                 let lang = child.attr_ns(&Namespace::XML, "lang").or(inherited);
-                self.lang = lang.filter(|lang| *lang != ENGLISH).map(Into::into);
+                self.lang = lang.map(Into::into);
             } else if let Some(condition) = Condition::parse(child.name()) {
                 self.condition = condition;
             }
@@ -400,6 +404,7 @@ mod tests {
         let error = StanzaError::new(Condition::Conflict)
             .with_type(ErrorType::Wait)
             .with_text("a <b>\u{1}")
+            .with_lang("en")
             .with_by(Jid::new("room@x").unwrap())
             .with_application(&xmpp_parsers::ping::Ping)
             .unwrap();
@@ -453,7 +458,7 @@ mod tests {
             (error(" xml:lang='de'").replace("LANG", ""), Some("de")),
             (
                 error(" xml:lang='de'").replace("LANG", " xml:lang='en'"),
-                None,
+                Some("en"),
             ),
             (error("").replace("LANG", ""), None),
         ];
@@ -461,7 +466,8 @@ mod tests {
             let read = StanzaError::from_stanza(&Stanza::parse(&xml).unwrap());
             assert_eq!(read.lang(), lang, "{xml}");
             let written = read.to_children();
-            let wanted = format!("xml:lang='{}'>weg<", lang.unwrap_or("en"));
+            let stamp = lang.map_or_else(String::new, |lang| format!(" xml:lang='{lang}'"));
+            let wanted = format!("<text xmlns='{STANZAS}'{stamp}>weg<");
             let written = std::str::from_utf8(written.as_bytes()).unwrap();
             assert!(written.contains(&wanted), "{written}");
         }

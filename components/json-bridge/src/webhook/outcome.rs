@@ -113,7 +113,9 @@ fn error(status: StatusCode) -> StanzaError {
 /// Returns `not-authorized` in place of `payment-required`, which RFC 6120 has removed. Both ask
 /// the sender to authenticate or to obtain access.
 fn payment_required() -> StanzaError {
-    StanzaError::new(Condition::NotAuthorized).with_text("payment required")
+    StanzaError::new(Condition::NotAuthorized)
+        .with_text("payment required")
+        .with_lang("en")
 }
 
 #[cfg(test)]

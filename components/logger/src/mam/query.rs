@@ -140,6 +140,7 @@ impl MamQuery {
                 _ => {
                     return Err(StanzaError::new(Condition::FeatureNotImplemented)
                         .with_text("unknown field")
+                        .with_lang("en")
                         .into());
                 }
             }
@@ -173,5 +174,6 @@ impl MamQuery {
 fn bad(text: &str) -> BoxError {
     StanzaError::new(Condition::BadRequest)
         .with_text(text)
+        .with_lang("en")
         .into()
 }

@@ -36,14 +36,16 @@ impl StoreError {
     /// reason.
     #[must_use]
     pub fn to_stanza_error(&self) -> StanzaError {
-        let wait = |text| StanzaError::new(Condition::ResourceConstraint).with_text(text);
+        let of =
+            |condition, text: &str| StanzaError::new(condition).with_text(text).with_lang("en");
+        let wait = |text| of(Condition::ResourceConstraint, text);
         match self {
             Self::Full => wait("the archive is overloaded; try again later"),
             Self::Busy | Self::NoSpace | Self::Replaced(_) | Self::Unavailable(_) => {
                 wait("the archive is unavailable; try again later")
             }
             Self::TooSlow => wait("the search takes too long; add words, or narrow the time"),
-            Self::Query(why) => StanzaError::new(Condition::BadRequest).with_text(why),
+            Self::Query(why) => of(Condition::BadRequest, why),
             Self::Quota => wait("your storage quota is exceeded"),
             Self::NotFound => StanzaError::new(Condition::ItemNotFound),
             Self::Fault(_) => StanzaError::new(Condition::InternalServerError),

@@ -42,8 +42,10 @@ pub(super) fn readable(raw: Option<&str>) -> Result<(), Rejection> {
         return Ok(());
     };
     Err(Rejection::invalid(
-        StanzaError::new(Condition::JidMalformed).with_text(format!(
-            "address {raw:?} has characters that are not supported"
-        )),
+        StanzaError::new(Condition::JidMalformed)
+            .with_text(format!(
+                "address {raw:?} has characters that are not supported"
+            ))
+            .with_lang("en"),
     ))
 }

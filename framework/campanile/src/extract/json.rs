@@ -43,14 +43,18 @@ impl<T: Serialize> IntoReply for Json<T> {
 }
 
 pub(super) fn no_container() -> StanzaError {
-    StanzaError::new(Condition::BadRequest).with_text("no JSON container (XEP-0335)")
+    StanzaError::new(Condition::BadRequest)
+        .with_text("no JSON container (XEP-0335)")
+        .with_lang("en")
 }
 
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
     // The error message of serde quotes only what the sender wrote, with its position.
     serde_json::from_str(text).map_err(|error| {
         Rejection::invalid(
-            StanzaError::new(Condition::BadRequest).with_text(format!("invalid JSON: {error}")),
+            StanzaError::new(Condition::BadRequest)
+                .with_text(format!("invalid JSON: {error}"))
+                .with_lang("en"),
         )
     })
 }

@@ -59,7 +59,9 @@ impl<S, T: Datatype + DeserializeOwned + 'static> FromInbound<S> for JsonMessage
         let Some(payload) = inbound.stanza().children().iter().find(wanted) else {
             let text = format!("no JSON message of datatype {} (XEP-0432)", T::DATATYPE);
             return Err(Rejection::missing(
-                StanzaError::new(Condition::BadRequest).with_text(text),
+                StanzaError::new(Condition::BadRequest)
+                    .with_text(text)
+                    .with_lang("en"),
             ));
         };
         // XEP-0432 §3: the payload holds one XEP-0335 container.

@@ -203,5 +203,9 @@ tuples! {
 
 /// Returns the rejection for a missing value.
 fn missing(text: &str) -> Rejection {
-    Rejection::missing(StanzaError::new(Condition::BadRequest).with_text(text))
+    Rejection::missing(
+        StanzaError::new(Condition::BadRequest)
+            .with_text(text)
+            .with_lang("en"),
+    )
 }

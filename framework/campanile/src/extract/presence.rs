@@ -66,5 +66,9 @@ fn presence(inbound: &Inbound) -> Result<(), Rejection> {
 }
 
 fn bad(text: &str) -> Rejection {
-    Rejection::invalid(StanzaError::new(Condition::BadRequest).with_text(text))
+    Rejection::invalid(
+        StanzaError::new(Condition::BadRequest)
+            .with_text(text)
+            .with_lang("en"),
+    )
 }

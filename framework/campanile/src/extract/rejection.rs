@@ -49,7 +49,9 @@ impl Rejection {
 
 impl From<ParseError> for Rejection {
     fn from(error: ParseError) -> Self {
-        let error_sent = StanzaError::new(Condition::BadRequest).with_text(error.to_string());
+        let error_sent = StanzaError::new(Condition::BadRequest)
+            .with_text(error.to_string())
+            .with_lang("en");
         Self {
             error: Box::new(error_sent),
             missing: error.is_absent(),

@@ -419,3 +419,28 @@ fn reply_in_a_language_carries_it() {
     };
     assert_eq!(answer(&mut Router::new().message(german), ask), reply);
 }
+
+/// RFC 6120 §8.1.5 and §8.3.2: a text carries its own language, and none if it is unknown.
+#[test]
+fn error_text_has_the_language_that_its_author_stated() {
+    use crate::error::StanzaError;
+    use crate::extract::Json;
+    use crate::router::Router;
+    use crate::test_util::answer;
+
+    let ask = "<message type='chat' xml:lang='de'><body>hi</body></message>";
+    let unstated = async || StanzaError::new(Condition::NotAcceptable).with_text("nein");
+    assert_eq!(
+        answer(&mut Router::new().message(unstated), ask),
+        "<message from='bot.localhost' to='alice@example.org/desk' type='error'>\
+        <error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+        <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>nein</text></error></message>"
+    );
+    // A text of the library is English, also in the reply of a German handler.
+    let german = async |_: Json<u32>| super::InLanguage("de".to_owned(), "ja");
+    let reply = answer(&mut Router::new().message(german), ask);
+    assert!(
+        reply.contains("xml:lang='en'>no JSON container (XEP-0335)</text>"),
+        "{reply}"
+    );
+}

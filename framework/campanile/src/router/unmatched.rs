@@ -53,5 +53,7 @@ pub(super) fn is_bad_request(stanza: &Stanza) -> bool {
 }
 
 pub(super) fn bad_request() -> StanzaError {
-    StanzaError::new(Condition::BadRequest).with_text("an IQ request must have exactly one child")
+    StanzaError::new(Condition::BadRequest)
+        .with_text("an IQ request must have exactly one child")
+        .with_lang("en")
 }

@@ -71,7 +71,8 @@ pub(super) fn foreign_sender(from: Option<&Jid>, domain: &str) -> String {
 pub(super) fn offline(recipient: &Jid) -> StanzaError {
     let error = StanzaError::new(Condition::RemoteServerTimeout)
         .with_type(ErrorType::Wait)
-        .with_text("Component unavailable");
+        .with_text("Component unavailable")
+        .with_lang("en");
     let domain = super::domain_of(recipient);
     let error = if *recipient == domain {
         error
@@ -85,6 +86,7 @@ pub(super) fn offline(recipient: &Jid) -> StanzaError {
 pub(super) fn no_recipient() -> StanzaError {
     StanzaError::new(Condition::BadRequest)
         .with_text("Components MUST specify a 'to' address on stanzas")
+        .with_lang("en")
 }
 
 fn escaped(text: &str) -> String {

@@ -169,7 +169,8 @@ impl RateLimited {
         Self {
             error: StanzaError::new(Condition::PolicyViolation)
                 .with_type(ErrorType::Wait)
-                .with_text("too fast"),
+                .with_text("too fast")
+                .with_lang("en"),
         }
     }
 }

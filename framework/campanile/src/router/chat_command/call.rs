@@ -10,7 +10,7 @@ use crate::extract::{ArgumentError, CommandArguments, body};
 use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::layer::LoopGuardLayer;
-use crate::reply::{IntoReply, Reply};
+use crate::reply::{InLanguage, IntoReply, Reply};
 use crate::router::route::{Endpoint, Route};
 
 /// The route of a chat command.
@@ -56,7 +56,8 @@ fn explained(error: BoxError, usage: &str) -> Result<Reply, BoxError> {
     let mut link: Option<&(dyn Error + 'static)> = Some(&*error);
     while let Some(error) = link {
         if let Some(ArgumentError(why)) = error.downcast_ref() {
-            return format!("{why}\nUsage: {usage}").into_reply();
+            let text = format!("{why}\nUsage: {usage}");
+            return InLanguage("en".to_owned(), text).into_reply();
         }
         link = error.source();
     }

@@ -13,7 +13,7 @@ pub(super) fn fault(fault: CommandErrorCondition, text: impl Into<String>) -> St
         CommandErrorCondition::SessionExpired => StanzaError::new(Condition::NotAllowed),
         _ => StanzaError::new(Condition::BadRequest),
     };
-    let error = error.with_text(text);
+    let error = error.with_text(text).with_lang("en");
     // Serializing an empty element cannot fail.
     error.clone().with_application(&fault).unwrap_or(error)
 }
@@ -41,6 +41,7 @@ pub(super) fn full() -> StanzaError {
     StanzaError::new(Condition::ResourceConstraint)
         .with_type(ErrorType::Wait)
         .with_text("too many open command sessions: try again later")
+        .with_lang("en")
 }
 
 /// The session store failed. Of type wait, since the failure may be temporary.
@@ -49,6 +50,7 @@ pub(super) fn store_failed(error: &BoxError) -> StanzaError {
     StanzaError::new(Condition::ResourceConstraint)
         .with_type(ErrorType::Wait)
         .with_text("commands are temporarily unavailable: try again later")
+        .with_lang("en")
 }
 
 /// The session could not be acquired from the store.
@@ -64,6 +66,7 @@ pub(super) fn not_acquired(error: LeaseError) -> StanzaError {
 pub(super) fn too_large() -> StanzaError {
     StanzaError::new(Condition::PolicyViolation)
         .with_text("form data exceeds the size limit of a session")
+        .with_lang("en")
 }
 
 /// Adds node and session id to an error. slixmpp ignores errors without them.

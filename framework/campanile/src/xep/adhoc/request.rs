@@ -32,7 +32,9 @@ impl CommandRequest {
             })?,
         };
         let command: CommandPayload = payload.parse().map_err(|error| {
-            StanzaError::new(Condition::BadRequest).with_text(error.to_string())
+            StanzaError::new(Condition::BadRequest)
+                .with_text(error.to_string())
+                .with_lang("en")
         })?;
         let form = command
             .payloads

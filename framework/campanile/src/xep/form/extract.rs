@@ -83,7 +83,11 @@ impl IntoReply for Table {
 
 impl From<FormError> for Rejection {
     fn from(error: FormError) -> Self {
-        Self::invalid(StanzaError::new(Condition::NotAcceptable).with_text(error.to_string()))
+        Self::invalid(
+            StanzaError::new(Condition::NotAcceptable)
+                .with_text(error.to_string())
+                .with_lang("en"),
+        )
     }
 }
 
@@ -102,10 +106,16 @@ fn find(stanza: &Stanza) -> Result<DataForm, Rejection> {
     {
         Some(form) => DataForm::try_from(form.clone()).map_err(|error| {
             let text = format!("bad element: {error}");
-            Rejection::invalid(StanzaError::new(Condition::BadRequest).with_text(text))
+            Rejection::invalid(
+                StanzaError::new(Condition::BadRequest)
+                    .with_text(text)
+                    .with_lang("en"),
+            )
         }),
         None => Err(Rejection::missing(
-            StanzaError::new(Condition::BadRequest).with_text("no data form (XEP-0004)"),
+            StanzaError::new(Condition::BadRequest)
+                .with_text("no data form (XEP-0004)")
+                .with_lang("en"),
         )),
     }
 }

@@ -7,7 +7,8 @@ use crate::error::{Condition, StanzaError};
 
 /// An error in a form, or in one of its fields.
 ///
-/// When a handler returns it, the peer receives not-acceptable with a text that names the field. In
+/// When a handler returns it, the peer receives not-acceptable with a text that names the field, in
+/// English. In
 /// an [ad-hoc command](crate::adhoc), the user can correct the form and submit it again.
 ///
 /// ```
@@ -52,8 +53,9 @@ impl FormError {
     }
 
     fn build(field: Option<String>, reason: String) -> Self {
-        let stanza_error =
-            StanzaError::new(Condition::NotAcceptable).with_text(text(field.as_deref(), &reason));
+        let stanza_error = StanzaError::new(Condition::NotAcceptable)
+            .with_text(text(field.as_deref(), &reason))
+            .with_lang("en");
         Self {
             field,
             reason,
