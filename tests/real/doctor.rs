@@ -146,7 +146,7 @@ async fn doctor_explains_wrong_address(server: Server) {
     assert_finding(
         "a certificate of an unknown issuer",
         &echo(&secure, unknown_issuer),
-        &["invalid peer certificate", "ca_file ="],
+        &["certificate is not from a trusted CA", "ca_file ="],
     )
     .await;
     let other_name = format!(
@@ -157,7 +157,7 @@ async fn doctor_explains_wrong_address(server: Server) {
     let said = if server.kind() == Kind::Prosody {
         "UnrecognisedName"
     } else {
-        "invalid peer certificate"
+        "certificate is for another name"
     };
     assert_finding(
         "a certificate for another name",

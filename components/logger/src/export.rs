@@ -127,7 +127,7 @@ pub fn body(stanza: &str) -> Option<String> {
 /// # Errors
 /// The reason, if the line has another format.
 pub fn import(line: &str) -> Result<Option<NewEntry>, String> {
-    let line: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let line: Value = serde_json::from_str(line.trim()).map_err(|error| not_json(&error))?;
     if line["erased"] == true || line["too_large"].is_number() {
         return Ok(None);
     }
@@ -143,6 +143,16 @@ pub fn import(line: &str) -> Result<Option<NewEntry>, String> {
     let new_entry =
         NewEntry::new(&archive, &stanza).ok_or("stanza has no from or no to address")?;
     Ok(Some(new_entry.with_time(at).with_id(text("id")?)))
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "the line is cut off".to_owned();
+    }
+    // The number of the line is 1 here, and the caller names the one in the file.
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    format!("not JSON at column {}: {what}", error.column())
 }
 
 #[cfg(test)]

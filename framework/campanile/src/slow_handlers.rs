@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::settings::rough_duration;
+
 /// Duration of a turn of the connection after which it yields. Each turn that ends with work left
 /// costs a system call and, on an idle machine, a move to another core: a shorter turn cost an
 /// eighth more and did not reply any sooner.
@@ -285,7 +287,7 @@ fn record_slow(called: &CalledRoute, took: Duration, bound: Duration) {
     };
     // The outermost route includes the layers of the handler, which may be what blocks.
     if outer.moves(took, bound, Instant::now()) {
-        tracing::warn!(route = %route.route, ?took, "handler blocked the connection; \
+        tracing::warn!(route = %route.route, took = %rough_duration(took), "handler blocked the connection; \
             its route runs in separate tasks until it is fast again");
         if !Arc::ptr_eq(&outer, &route) {
             // The first one stays.

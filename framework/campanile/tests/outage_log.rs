@@ -73,6 +73,11 @@ async fn outage_is_logged_in_few_lines_with_its_end() {
     let outage = lines.take();
     // The connection was lost, attempts fail, and three more lines at half a minute.
     assert!((4..=6).contains(&outage.len()), "{outage:#?}");
+    let first = &outage[0];
+    assert!(
+        first.contains("attempt=1") && !first.contains("outage=") && !first.contains("repeated="),
+        "{first}"
+    );
     let last = outage.last().unwrap();
     for field in ["retry_in=", "attempt=", "outage=1m ", "repeated="] {
         assert!(last.contains(field), "{field}: {last}");

@@ -1,6 +1,6 @@
 //! Recent errors, the log filter, and reloads.
 
-use campanile::settings::parse_duration;
+use campanile::settings::{parse_duration, rough_duration};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
@@ -87,21 +87,20 @@ pub(super) async fn change_log(
     };
     log.change(filter)
         .map_err(|why| Problem::new(422, format!("the filter {why}")))?;
-    let until = span.map_or_else(|| "restart".to_owned(), |span| format!("{span:?} from now"));
+    let lasts = span.map_or_else(
+        || "until restart".to_owned(),
+        |span| format!("for {}", rough_duration(span)),
+    );
     tracing::warn!(
-        filter = log.filter(),
-        until,
-        "log filter changed through the admin port"
+        "log filter: {}, {lasts}; changed through the admin port",
+        log.filter()
     );
     let revert = span.map(|span| {
         let reset = async move {
             tokio::time::sleep(span).await;
             // The initial filter is valid.
             let _ = log.change(None);
-            tracing::warn!(
-                filter = log.filter(),
-                "log filter reset to its initial value"
-            );
+            tracing::warn!("log filter: {}, as at the start", log.filter());
         };
         let tasks = shared.registry.tasks.clone();
         tokio::spawn(async move {

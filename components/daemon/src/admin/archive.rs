@@ -45,7 +45,7 @@ pub(super) async fn search(
     axum::extract::State(shared): State,
     wish: Result<Asked<Wish>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Asked(wish) = wish.map_err(|error| Problem::new(400, error.body_text()))?;
+    let Asked(wish) = wish.map_err(|error| Problem::new(400, reason(&error)))?;
     let query = query(&wish)?;
     let store = store_of(&shared, &wish.component)?;
     let page = store.read(move |backend| backend.page(&query)).await;
@@ -68,6 +68,15 @@ pub(super) async fn search(
         .map(|entry| entry.place.to_string());
     let entries: Vec<_> = page.entries.iter().map(entry).collect();
     Ok(json_of(&json!({ "entries": entries, "before": before })))
+}
+
+/// Returns what is wrong with a query string, without the names of the libraries' operations.
+fn reason(error: &axum::extract::rejection::QueryRejection) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let cause = causes
+        .last()
+        .map_or_else(|| error.body_text(), ToString::to_string);
+    format!("invalid query: {cause}")
 }
 
 fn store_of(shared: &Shared, component: &str) -> Result<campanile_logger::store::Store, Problem> {

@@ -1,8 +1,9 @@
 //! Progress bar with rate and remaining time, shown only on a terminal.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A progress bar on stderr; hidden unless stderr is a terminal.
 pub(super) struct Progress(ProgressBar);
@@ -14,7 +15,7 @@ impl Progress {
             entries,
             "{human_pos} of {human_len} entries",
             "{human_pos} entries",
-            "{per_sec}",
+            "{rate}",
         )
     }
 
@@ -46,6 +47,7 @@ impl Progress {
         // The templates above are valid; otherwise the bar would only look different.
         Self(
             ProgressStyle::with_template(&template)
+                .map(|style| style.with_key("rate", whole_rate))
                 .map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)),
         )
     }
@@ -57,4 +59,15 @@ impl Progress {
     pub(super) fn finish(&self) {
         self.0.finish_and_clear();
     }
+}
+
+/// Writes a rate without the decimals of `{per_sec}`.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast of a float saturates, and a rate is not negative"
+)]
+fn whole_rate(state: &ProgressState, text: &mut dyn Write) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "{}/s", HumanCount(state.per_sec() as u64));
 }

@@ -15,13 +15,40 @@ pub(super) fn parse<'t>(text: &'t str, faults: &mut Faults<'_>) -> Spanned<DeTab
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        faults.push_broken(
-            &span,
-            format!("invalid TOML: {}", error.message()),
-            "see https://toml.io; strings need quotation marks",
-        );
+        let (cause, remedy) = words(text, span.start, error.message());
+        faults.push_broken(&span, format!("invalid TOML: {cause}"), remedy);
     }
     table
+}
+
+/// Returns cause and remedy of a syntax error. Values are not quoted, since they may be secrets.
+fn words(text: &str, at: usize, message: &str) -> (String, String) {
+    if let Some(key) = unquoted(text, at) {
+        return (
+            format!("the value of `{key}` has no quotation marks"),
+            format!("put it in quotation marks: {key} = \"…\""),
+        );
+    }
+    let remedy = if message == "duplicate key" {
+        "write each key and each table once"
+    } else {
+        "see https://toml.io; strings need quotation marks"
+    };
+    (message.to_owned(), remedy.to_owned())
+}
+
+/// Returns the key of a line whose value is a text without quotation marks.
+fn unquoted(text: &str, at: usize) -> Option<&str> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let line = text.get(start..)?.lines().next()?;
+    let (key, value) = line.split_once('=')?;
+    let key = key.trim();
+    let value = value.trim();
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_text = value.starts_with(|c: char| c.is_alphabetic() || c == '/')
+        || value.starts_with(|c: char| c.is_ascii_digit()) && value.contains([':', '/', '@']);
+    let is_word = ["true", "false", "inf", "nan"].contains(&value);
+    (is_text && !is_word && !key.is_empty() && key.chars().all(is_bare)).then_some(key)
 }
 
 /// A parsed file.

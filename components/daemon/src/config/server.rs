@@ -110,10 +110,14 @@ where
 {
     text(deserializer, "a string in quotation marks", |text| {
         text.parse().map(Some).map_err(|_| {
-            invalid(
-                format_args!("{text:?} is not a server address"),
-                "write host:port, [v6]:port or unix:/path",
-            )
+            let remedy = "write host:port, [v6]:port or unix:/path";
+            let cause = format_args!("{text:?} is not a server address");
+            match text.split_once("://") {
+                Some((scheme, _)) => {
+                    invalid(cause, format_args!("leave out {scheme}://; {remedy}"))
+                }
+                None => invalid(cause, remedy),
+            }
         })
     })
 }

@@ -20,7 +20,8 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 pub(crate) use self::format::LogFormat;
 pub(crate) use self::recent::{Line, Recent};
-use self::throttle::{Throttle, Throttled};
+use self::throttle::Throttled;
+pub(crate) use self::throttle::{Suppressed, Throttle};
 use crate::escape::{Escaped, is_control};
 
 /// The log of this process.
@@ -125,6 +126,11 @@ impl Log {
     /// Returns the last warnings and errors.
     pub(crate) fn recent(&self) -> &Recent {
         &self.recent
+    }
+
+    /// Returns what was suppressed since the last call.
+    pub(crate) fn take_suppressed(&self) -> Vec<Suppressed> {
+        self.throttle.take()
     }
 
     /// Returns the number of events suppressed because the same line was logged too often.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -20,6 +21,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 const MAX_WARNINGS: u32 = 50;
 /// INFO lines per call site and window.
 const MAX_INFO: u32 = 1000;
+/// Characters of a suppressed message that are reported.
+const MAX_MESSAGE: usize = 200;
 
 /// Limits the events of each call site.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +36,15 @@ pub(crate) struct Throttle {
 struct CallSite {
     since: Instant,
     lines: u32,
+    suppressed: Suppressed,
+}
+
+/// The suppressed lines of one call site.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Suppressed {
+    pub(crate) lines: u64,
+    /// The message of the first one.
+    pub(crate) message: String,
 }
 
 impl Throttle {
@@ -41,7 +53,23 @@ impl Throttle {
         self.suppressed.load(Ordering::Relaxed)
     }
 
-    fn allows(&self, site: Identifier, level: Level, now: Instant) -> bool {
+    /// Returns what was suppressed since the last call, for each call site.
+    pub(crate) fn take(&self) -> Vec<Suppressed> {
+        let mut sites = self.sites.lock();
+        let taken = sites
+            .values_mut()
+            .filter(|site| site.suppressed.lines > 0)
+            .map(|site| std::mem::take(&mut site.suppressed));
+        taken.collect()
+    }
+
+    fn allows(
+        &self,
+        site: Identifier,
+        level: Level,
+        now: Instant,
+        message: impl FnOnce() -> String,
+    ) -> bool {
         let most = match level {
             Level::ERROR | Level::WARN => MAX_WARNINGS,
             Level::INFO => MAX_INFO,
@@ -51,18 +79,42 @@ impl Throttle {
         let site = sites.entry(site).or_insert(CallSite {
             since: now,
             lines: 0,
+            suppressed: Suppressed::default(),
         });
         if now.duration_since(site.since) >= WINDOW {
-            *site = CallSite {
-                since: now,
-                lines: 0,
-            };
+            site.since = now;
+            site.lines = 0;
         }
         site.lines += 1;
-        let allowed = site.lines <= most;
-        self.suppressed
-            .fetch_add(u64::from(!allowed), Ordering::Relaxed);
-        allowed
+        if site.lines <= most {
+            return true;
+        }
+        if site.suppressed.lines == 0 {
+            site.suppressed.message = message();
+        }
+        site.suppressed.lines += 1;
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+}
+
+/// The beginning of the message of an event.
+#[derive(Debug, Default)]
+struct Message(String);
+
+impl Message {
+    fn of(event: &Event<'_>) -> String {
+        let mut message = Self::default();
+        event.record(&mut message);
+        message.0
+    }
+}
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}").chars().take(MAX_MESSAGE).collect();
+        }
     }
 }
 
@@ -94,10 +146,13 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        if !self
-            .throttle
-            .allows(metadata.callsite(), *metadata.level(), Instant::now())
-        {
+        let message = || Message::of(event);
+        if !self.throttle.allows(
+            metadata.callsite(),
+            *metadata.level(),
+            Instant::now(),
+            message,
+        ) {
             return Ok(());
         }
         self.inner.format_event(context, writer, event)
@@ -123,11 +178,17 @@ mod tests {
         let site = call_site();
         let count = |level, now| {
             (0..2000)
-                .filter(|_| throttle.allows(site.clone(), level, now))
+                .filter(|_| throttle.allows(site.clone(), level, now, || "full".to_owned()))
                 .count()
         };
         assert_eq!(count(Level::WARN, now), 50);
         assert_eq!(throttle.suppressed(), 1950);
+        let full = Suppressed {
+            lines: 1950,
+            message: "full".to_owned(),
+        };
+        assert_eq!(throttle.take(), [full]);
+        assert_eq!(throttle.take(), []);
         assert_eq!(count(Level::DEBUG, now), 2000);
         assert_eq!(count(Level::WARN, now + WINDOW), 50);
     }

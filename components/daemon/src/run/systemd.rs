@@ -107,7 +107,6 @@ async fn tell(notify: Arc<Notify>, registry: Arc<Registry>) {
     notify.ready(&sent);
     let mut every = interval(STATUS_INTERVAL);
     let mut turn = 0;
-    let mut reported = 0;
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
@@ -117,12 +116,17 @@ async fn tell(notify: Arc<Notify>, registry: Arc<Registry>) {
             sent = now;
         }
         turn = (turn + 1) % SUPPRESSED_INTERVAL;
-        let suppressed = log::log().map_or(0, log::Log::suppressed);
-        if turn == 0 && suppressed > reported {
-            let lines = suppressed - reported;
-            tracing::warn!("suppressed {lines} repeated log lines");
-            reported = suppressed;
+        if turn == 0 {
+            report_suppressed();
         }
+    }
+}
+
+/// Logs how often each line was suppressed since the last call.
+fn report_suppressed() {
+    let suppressed = log::log().map_or_else(Vec::new, log::Log::take_suppressed);
+    for log::Suppressed { lines, message } in suppressed {
+        tracing::warn!("suppressed {lines} repetitions of \"{message}\" in 10 s");
     }
 }
 

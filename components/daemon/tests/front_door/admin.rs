@@ -291,6 +291,12 @@ fn log_filter_changes_at_run_time() {
     running.signal("TERM");
     let ended = running.end();
     assert_eq!(ended.code, Some(0));
+    for line in [
+        "log filter: debug,campanile::wire=trace, for 1h 0m; changed",
+        "log filter: info, until restart; changed",
+    ] {
+        assert!(ended.stderr.contains(line), "{line}\n{}", ended.stderr);
+    }
     assert!(
         !ended.stderr.contains("hunter2") && !ended.stderr.contains(TOKEN),
         "{}",

@@ -299,6 +299,15 @@ fn invalid_commands_fail_with_a_reason() {
         "there is no archive yet: {}",
         ended.stderr
     );
+    assert_eq!(
+        ended.stderr,
+        "campanile: database unavailable: logger.db does not exist\n"
+    );
+    let ended = archive.run(&["import", "-"], "{\"id\":\"a\",\"time\":\"2026-\n");
+    assert_eq!(
+        ended.stderr,
+        "campanile: stdin:1: the line is cut off; 0 entries imported\n"
+    );
     let ended = archive.run(&["import", "-"], &(two() + "{}\n"));
     assert_eq!(ended.code, Some(64));
     assert_eq!(

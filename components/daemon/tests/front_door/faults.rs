@@ -285,8 +285,18 @@ const ONE: &[(&str, &str)] = &[
     ),
     (
         "[[component]]\njid=''\naddress='c:1'\nsecret='d'",
-        "2:5: \"\" is not a domain: domain doesn’t pass idna validation\n    help: write a whole \
-        domain without a scheme or port, such as \"echo.example.org\"",
+        "2:5: \"\" is not a domain\n    help: write a whole domain without a scheme or port, such \
+        as \"echo.example.org\"",
+    ),
+    (
+        "[[component]]\njid='http://a.b'\naddress='c:1'\nsecret='d'",
+        "2:5: \"http://a.b\" is not a domain\n    help: leave out http://, and write the domain \
+        alone",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress='http://c:1'\nsecret='d'",
+        "3:9: \"http://c:1\" is not a server address\n    help: leave out http://; write \
+        host:port, [v6]:port or unix:/path",
     ),
     (
         "[[component]]\njid=1\naddress='c:1'\nsecret='d'",
@@ -502,13 +512,27 @@ const ONE: &[(&str, &str)] = &[
     // Invalid TOML.
     (
         "[[component]]\njid='a.b'\naddress='c:1'\nsecret=hunter2",
-        "4:8: invalid TOML: string values must be quoted, expected literal string\n    help: see \
+        "4:8: invalid TOML: the value of `secret` has no quotation marks\n    help: put it in \
+        quotation marks: secret = \"…\"",
+    ),
+    (
+        "[[component]]\njid='a.b'\naddress=127.0.0.1:5347\nsecret='d'",
+        "3:14: invalid TOML: the value of `address` has no quotation marks\n    help: put it in \
+        quotation marks: address = \"…\"",
+    ),
+    (
+        component!("[component.limits]\nin_flight=1 000"),
+        "6:11: invalid TOML: string values must be quoted, expected literal string\n    help: see \
         https://toml.io; strings need quotation marks",
     ),
     (
+        component!("[component.logger]\nstore='sqlite:l.db'\nretention='90'"),
+        "7:11: `retention` cannot be \"90\"\n    help: write a duration with its unit, such as \
+        \"30s\", \"5m\", \"1h\" or \"90d\"",
+    ),
+    (
         component!("secret='e'"),
-        "5:1: invalid TOML: duplicate key\n    help: see https://toml.io; strings need quotation \
-        marks",
+        "5:1: invalid TOML: duplicate key\n    help: write each key and each table once",
     ),
 ];
 

@@ -153,6 +153,7 @@ struct Thread {
 impl Thread {
     fn run(self, ops: &Receiver<Op>) {
         let mut failures = FailureLog::default();
+        let file = self.connection.path().unwrap_or_default().to_owned();
         while let Ok(first) = ops.recv() {
             let more = std::iter::from_fn(|| ops.try_recv().ok()).take(BATCH - 1);
             let batch: Vec<Op> = std::iter::once(first).chain(more).collect();
@@ -163,13 +164,13 @@ impl Thread {
             match tasks.catch_blocking("outbox writer", || self.commit(batch)) {
                 Some(Ok(())) => {
                     if let Some(rejected) = failures.succeeded() {
-                        tracing::info!(rejected, "outbox writes resumed");
+                        tracing::info!(file, rejected, "outbox writes resumed");
                     }
                 }
                 Some(Err(error)) => {
                     let error = error.to_string();
                     if let Some(rejected) = failures.failed(&error, rejected) {
-                        tracing::error!(rejected, error, "outbox write failed");
+                        tracing::error!(file, rejected, error, "outbox write failed");
                     }
                 }
                 None => {}

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use campanile::error::{BoxError, Condition};
+use campanile::settings::rough_duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -254,10 +255,13 @@ impl Delivery {
     /// Logs a failed attempt, unless the same was logged within a minute, and stores it.
     fn warn_of_failure(&self, target: &Target, entry: &Entry, why: &str, pause: Option<Duration>) {
         if let Some(repeated) = target.failures.record(why) {
+            // A message that is given up is not posted again.
+            let retry_in = pause.map(|pause| tracing::field::display(rough_duration(pause)));
             tracing::warn!(
                 bot = entry.bot,
                 url = target.hook.shown_url(),
-                repeated,
+                retry_in,
+                repeated = Some(repeated).filter(|count| *count > 0),
                 "delivery failed: {why}"
             );
         }

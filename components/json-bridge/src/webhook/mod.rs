@@ -1,6 +1,7 @@
 //! Webhooks: one signed POST per attempt, and the interpretation of its response.
 
 mod connect;
+mod explain;
 mod guard;
 mod outcome;
 mod post;

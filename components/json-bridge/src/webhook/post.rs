@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::value::RawValue;
 
 use super::connect::{Connector, connector, tls};
+use super::explain::explain;
 use super::{Answer, Outcome, Webhook, unreachable};
 use crate::clock::now;
 use crate::mapping::without_bom;
@@ -90,7 +91,7 @@ impl Poster {
         };
         match tokio::time::timeout(hook.timeout, attempt).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => unreachable(explain(&*error)),
+            Ok(Err(error)) => unreachable(explain(&*error, &hook.shown_url())),
             Err(_) => unreachable(format!(
                 "no response within {} s",
                 hook.timeout.as_secs_f32()
@@ -173,49 +174,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// Formats an error with its causes, since hyper's top-level message says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Returns the reason of a failed attempt, and for TLS errors the remedy.
-fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut causes = std::iter::successors(Some(error), |cause| cause.source());
-    causes
-        .find_map(tls_error)
-        .map_or_else(|| chain(error), str::to_owned)
-}
-
-/// Returns the error of rustls inside I/O errors, which do not give it as their source.
-fn rustls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
-    match error.downcast_ref::<std::io::Error>() {
-        Some(error) => rustls_error(error.get_ref()?),
-        None => error.downcast_ref(),
-    }
-}
-
-/// Returns the words for a TLS error.
-fn tls_error(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
-    use rustls::{CertificateError as Invalid, Error, InvalidMessage};
-    Some(match rustls_error(error)? {
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            "the webhook does not speak TLS on this port; write http:// or its TLS port"
-        }
-        Error::InvalidCertificate(Invalid::UnknownIssuer) => {
-            "the webhook's certificate is not from a trusted CA; name its CA with `ca_file`"
-        }
-        Error::InvalidCertificate(
-            Invalid::NotValidForName | Invalid::NotValidForNameContext { .. },
-        ) => "the webhook's certificate is for another host name than that of the URL",
-        Error::InvalidCertificate(Invalid::Expired | Invalid::ExpiredContext { .. }) => {
-            "the webhook's certificate has expired; renew it"
-        }
-        Error::InvalidCertificate(Invalid::NotValidYet | Invalid::NotValidYetContext { .. }) => {
-            "the webhook's certificate is not valid yet; check the clocks of both machines"
-        }
-        _ => return None,
-    })
 }

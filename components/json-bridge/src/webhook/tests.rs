@@ -50,8 +50,7 @@ async fn private_address_in_url_of_guarded_webhook_is_refused() {
     for url in urls.chain(https) {
         assert_eq!(
             failure(&poster, &webhook(&url).guarded()).await,
-            "client error (Connect): private address refused: the URL does not come from the \
-            configuration",
+            "private address refused: the URL does not come from the configuration",
             "{url}"
         );
     }
@@ -105,10 +104,9 @@ async fn connection_errors_name_their_cause() {
     );
     server.await.unwrap();
     // The listener is closed.
-    let refused = "client error (Connect): Connection refused (os error 111)";
     assert_eq!(
-        failure(&poster, &webhook(&format!("http://{address}/"))).await,
-        refused
+        failure(&poster, &webhook(&format!("http://{address}/hook?key=1"))).await,
+        format!("nothing listens at http://{address}/hook")
     );
 }
 
@@ -120,7 +118,7 @@ async fn stalled_tls_handshake_times_out() {
     let start = Instant::now();
     assert_eq!(
         failure(&poster, &webhook(&format!("https://{address}/hook"))).await,
-        "client error (Connect): timed out"
+        "timed out"
     );
     assert_eq!(start.elapsed().as_secs(), 10);
 }

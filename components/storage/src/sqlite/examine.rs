@@ -32,6 +32,21 @@ impl Schema {
     }
 }
 
+/// Returns the reason that a file cannot be opened: its folder or the file itself is missing, or
+/// the error of SQLite.
+pub(super) fn why_not_open(path: &Path, flags: OpenFlags, error: rusqlite::Error) -> SchemaError {
+    if path.exists() {
+        return error.into();
+    }
+    match folder_exists(path) {
+        Err(missing) => missing,
+        Ok(()) if !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => {
+            SchemaError::Unusable(format!("{} does not exist", path.display()))
+        }
+        Ok(()) => error.into(),
+    }
+}
+
 fn folder_exists(path: &Path) -> Result<(), SchemaError> {
     // A file name alone has an empty parent, the current folder.
     match path.parent() {

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::SchemaError;
 use super::access::{self, FileId};
+use super::examine::why_not_open;
 
 /// The files of a database: itself, its write-ahead log, and the index of that.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
@@ -83,7 +84,8 @@ impl DatabaseFile {
                 .iter()
                 .for_each(|suffix| access::restrict(&file.0.with(suffix)));
         }
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| why_not_open(path, flags, error))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // From the first transaction on, the connection holds a lock in WAL mode, and no other one
         // removes the log. Its identity is recorded only then.

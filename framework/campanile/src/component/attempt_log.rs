@@ -2,6 +2,9 @@
 
 use jid::BareJid;
 use tokio::time::{Duration, Instant};
+use tracing::field::display;
+
+use crate::settings::rough_duration;
 
 /// Interval of the lines while an outage lasts, and of those about a connection that keeps failing.
 const REPEAT: Duration = Duration::from_secs(30);
@@ -58,15 +61,18 @@ impl AttemptLog {
             return;
         }
         let jid = failure.domain;
-        let retry_in = human(failure.retry);
-        let attempt = outage.attempts;
-        let lasts = human(now.duration_since(outage.since));
-        let repeated = std::mem::take(&mut outage.repeated);
-        let why = failure.why;
+        let retry_in = rough_duration(failure.retry);
+        // The number of the next attempt.
+        let attempt = outage.attempts.saturating_add(1);
+        let lasts = now.duration_since(outage.since);
+        // The first line of an outage has neither.
+        let lasts = (!lasts.is_zero()).then(|| display(rough_duration(lasts)));
+        let repeated = Some(std::mem::take(&mut outage.repeated)).filter(|count| *count > 0);
+        let why = one_line(failure.why);
         if failure.refused {
-            tracing::error!(%jid, %retry_in, attempt, outage = %lasts, repeated, "refused: {why}");
+            tracing::error!(%jid, %retry_in, attempt, outage = lasts, repeated, "refused: {why}");
         } else {
-            tracing::warn!(%jid, %retry_in, attempt, outage = %lasts, repeated, "disconnected: \
+            tracing::warn!(%jid, %retry_in, attempt, outage = lasts, repeated, "disconnected: \
                 {why}");
         }
     }
@@ -90,7 +96,7 @@ impl AttemptLog {
             return;
         }
         outage.mounted = Some(now);
-        let lasted = human(now.duration_since(outage.since));
+        let lasted = rough_duration(now.duration_since(outage.since));
         let what = if again { "mounted again" } else { "mounted" };
         tracing::info!(%jid, server, outage = %lasted, attempts = outage.attempts, "{what}");
     }
@@ -127,12 +133,8 @@ fn is_recent(last: Option<Instant>, now: Instant) -> bool {
     last.is_some_and(|last| now.duration_since(last) < REPEAT)
 }
 
-/// Formats a duration in human units: `220ms`, `1.5s`, `2m 5s`.
-fn human(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{}ms", duration.as_millis()),
-        1..60 => format!("{:.1}s", duration.as_secs_f64()),
-        _ => format!("{}m {}s", seconds / 60, seconds % 60),
-    }
+/// Joins the lines of an explanation, which may have snippets of a server's configuration, so that
+/// the log need not escape their ends.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

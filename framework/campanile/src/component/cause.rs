@@ -59,7 +59,7 @@ pub(super) fn explain(error: &LinkError, domain: &BareJid, server: &str, mounted
                 format!("{server}: {error}: is the path of the socket right?")
             }
             _ => match tls_advice(error) {
-                Some(advice) => format!("{server}: {error}: {advice}"),
+                Some(advice) => format!("{server}: {advice}"),
                 None => format!("{server}: {error}"),
             },
         },
@@ -83,7 +83,7 @@ fn bare_text(error: &LinkError) -> String {
     }
 }
 
-/// Returns how to fix a TLS failure.
+/// Returns what is wrong with TLS, and how to fix it.
 #[cfg(feature = "tls")]
 fn tls_advice(error: &std::io::Error) -> Option<&'static str> {
     use rustls::{CertificateError, Error, InvalidMessage};
@@ -99,12 +99,21 @@ fn tls_advice(error: &std::io::Error) -> Option<&'static str> {
         _ => return None,
     };
     match certificate {
-        CertificateError::UnknownIssuer => Some("set the CA file to the certificate of its issuer"),
+        CertificateError::UnknownIssuer => Some(
+            "the server's certificate is not from a trusted CA; set the CA file to the \
+            certificate of its issuer",
+        ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Some("set the server name to one that the certificate is valid for")
+            Some(
+                "the server's certificate is for another name; set the server name to one that \
+                the certificate is valid for",
+            )
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            Some("install a new certificate on the server")
+            Some("the server's certificate has expired; install a new one on the server")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Some("the server's certificate is not valid yet; check the clocks of both machines")
         }
         // `openssl req -x509` creates a CA certificate by default.
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Some(
@@ -252,7 +261,7 @@ mod tests {
         for (error, words) in [
             (
                 Error::InvalidCertificate(CertificateError::UnknownIssuer),
-                "set the CA file",
+                "is not from a trusted CA; set the CA file",
             ),
             (
                 Error::InvalidCertificate(CertificateError::NotValidForName),

@@ -122,6 +122,9 @@ where
     parse(&text)
 }
 
+/// 90 days, in milliseconds.
+const QUARTER: u64 = 90 * 86_400_000;
+
 struct DurationIn<const MIN: u64, const MAX: u64>;
 
 impl<'de, const MIN: u64, const MAX: u64> DeserializeSeed<'de> for DurationIn<MIN, MAX> {
@@ -136,7 +139,12 @@ impl<const MIN: u64, const MAX: u64> Visitor<'_> for DurationIn<MIN, MAX> {
     type Value = Duration;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration with its unit, such as \"500ms\", \"30s\", \"5m\" or \"1h\"")
+        // The examples should be in range.
+        f.write_str(if MAX >= QUARTER {
+            "a duration with its unit, such as \"30s\", \"5m\", \"1h\" or \"90d\""
+        } else {
+            "a duration with its unit, such as \"500ms\", \"30s\", \"5m\" or \"1h\""
+        })
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {

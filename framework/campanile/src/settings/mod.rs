@@ -72,4 +72,4 @@ pub use self::fields::{count, delays, duration, invalid, required, size, text};
 pub use self::file_path::{FilePath, file_or_false, read_file};
 pub use self::reader::SettingsReader;
 pub use self::unique::unique;
-pub use self::units::{parse_duration, parse_size, show_size};
+pub use self::units::{parse_duration, parse_size, rough_duration, show_size};

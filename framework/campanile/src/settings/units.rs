@@ -54,6 +54,20 @@ pub(super) fn show_duration(duration: Duration) -> String {
     }
 }
 
+/// Formats a duration for people, rounded to two units at most: `220ms`, `1.5s`, `2m 5s`, `3h 0m`,
+/// `6d 1h`.
+#[must_use]
+pub fn rough_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{:.1}s", duration.as_secs_f64()),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
 /// Formats a size in the largest binary unit that divides it evenly, in quotation marks. A size
 /// that none divides is a plain number.
 #[must_use]
@@ -110,6 +124,20 @@ mod tests {
         assert_eq!(show_duration(Duration::from_secs(90)), "\"90s\"");
         assert_eq!(show_duration(Duration::from_secs(86_400)), "\"1d\"");
         assert_eq!(show_duration(Duration::ZERO), "\"0s\"");
+    }
+
+    #[test]
+    fn rough_durations_have_two_units_at_most() {
+        for (milliseconds, text) in [
+            (0, "0ms"),
+            (771, "771ms"),
+            (1_500, "1.5s"),
+            (125_000, "2m 5s"),
+            (10_800_000, "3h 0m"),
+            (518_394_000, "5d 23h"),
+        ] {
+            assert_eq!(rough_duration(Duration::from_millis(milliseconds)), text);
+        }
     }
 
     #[test]

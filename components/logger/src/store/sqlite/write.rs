@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Duration;
 
+use campanile::settings::rough_duration;
 use rusqlite::{
     CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior, params,
 };
@@ -220,9 +222,10 @@ impl Clock {
             }
         };
         if last - now > MAX_CLOCK_STEP {
+            let step = Duration::from_micros((last - now).unsigned_abs());
             tracing::warn!(
-                seconds = (last - now) / 1_000_000,
-                "clock went back; entries carry the new time"
+                "clock went back {}; entries carry the new time",
+                rough_duration(step)
             );
             return Ok(Self { now, last: now });
         }

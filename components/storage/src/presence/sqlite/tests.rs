@@ -236,7 +236,12 @@ fn foreign_file_is_rejected() {
         "{error}"
     );
     let error = SqliteSubscriptions::open(folder.0.join("no/such/folder.db")).unwrap_err();
-    assert!(error.to_string().ends_with("cannot be opened"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("/no/such does not exist; create it"),
+        "{error}"
+    );
     let later = folder.0.join("later.db");
     drop(SqliteSubscriptions::open(&later).unwrap());
     Connection::open(&later)
@@ -296,7 +301,7 @@ async fn unusable_file_prevents_start() {
         .unwrap_err();
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(
-        why.starts_with("presence: ") && why.ends_with("folder.db cannot be opened"),
+        why.starts_with("presence: ") && why.ends_with("/no/such does not exist; create it"),
         "{why}"
     );
 }
