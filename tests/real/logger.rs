@@ -122,7 +122,7 @@ async fn logger_recovers_from_database_outage(server: Server) {
         .await;
     assert_eq!(
         alice.message_from(LOGGER).await.body().as_deref(),
-        Some("Nothing found.")
+        Some("Nothing found for \"lost\".")
     );
     assert!(daemon.stop().await.success());
 }

@@ -16,17 +16,18 @@ use crate::archive::Archive;
 use crate::erasure;
 use crate::export;
 use crate::help;
+use crate::search;
 use crate::store::{Backend, Query, Usage};
-use crate::xml;
 
-/// Maximum number of entries in a search reply.
-const MAX_RESULTS: usize = 20;
-/// Maximum entries and bytes of one export reply; the next export continues after them. Many
-/// clients show no longer messages, and servers limit them.
-const MAX_EXPORT_ENTRIES: usize = 200;
-const MAX_EXPORT_BYTES: usize = 32_000;
-/// Maximum characters of a body in a search reply.
-const MAX_BODY_CHARS: usize = 300;
+/// Maximum entries and bytes of one export reply; the next export continues after them. Longer
+/// messages are unreadable on a phone.
+const MAX_EXPORT_ENTRIES: usize = 50;
+const MAX_EXPORT_BYTES: usize = 8_000;
+/// Maximum bytes of one exported entry, in a reply of its own. Many clients show no longer
+/// messages, and servers limit them.
+const MAX_ENTRY_BYTES: usize = 32_000;
+/// Maximum entries that are counted as left over.
+const MAX_COUNT: u64 = 10_000;
 
 /// All commands, for users with write access.
 pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
@@ -42,15 +43,12 @@ pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
             }
         });
     let command = |command: Command<Archive>| command.access(access.clone());
-    let words = Definition::new()
-        .title("Search")
-        .field(Field::text("words").label("Words to search for").required());
     let after = Field::text("after")
         .label("Continue after this ID")
         .optional();
     let mut commands = Commands::new()
         .add(command(
-            Command::new("search", "Search the archive", search).form(words),
+            Command::new("search", "Search the archive", search::search).form(search::form()),
         ))
         .add(command(Command::new(
             "stats",
@@ -79,76 +77,8 @@ pub(crate) fn routes(archive: &Archive) -> Router<Archive> {
 }
 
 #[derive(Deserialize)]
-struct Words {
-    words: String,
-}
-
-#[derive(Deserialize)]
 struct After {
     after: Option<String>,
-}
-
-async fn search(
-    Form(Words { words }): Form<Words>,
-    inbound: Inbound,
-    State(archive): State<Archive>,
-) -> Result<String, BoxError> {
-    let permissions = archive.permissions(&inbound)?;
-    let words = as_written(&inbound).unwrap_or(words);
-    let query = Query {
-        words,
-        from_end: true,
-        limit: MAX_RESULTS,
-        ..Archive::query(&inbound, &permissions)
-    };
-    let asked = query.clone();
-    let page = archive
-        .read(&permissions.requester, move |backend| backend.page(&query))
-        .await?;
-    archive.log_search(&permissions, &asked, page.entries.len());
-    if page.entries.is_empty() {
-        return Ok("Nothing found.".to_owned());
-    }
-    let mut text = String::new();
-    for entry in &page.entries {
-        let stanza = entry
-            .stanza
-            .as_ref()
-            .and_then(|stanza| xml::stanza(stanza.as_bytes()));
-        let body = stanza.and_then(|stanza| {
-            stanza
-                .children()
-                .find("jabber:client", "body")
-                .map(|body| body.text().into_owned())
-        });
-        let body: String = body
-            .unwrap_or_else(|| "(no text)".to_owned())
-            .chars()
-            .take(MAX_BODY_CHARS)
-            .collect();
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{} {}: {}",
-            crate::time::format(entry.place),
-            entry.from,
-            body.replace(char::is_control, " ")
-        );
-    }
-    if page.more {
-        text.push_str("There are older matches. Add words to narrow the search.");
-    }
-    Ok(text.trim_end().to_owned())
-}
-
-/// The text after the command in a chat message, as typed: the parsed argument has lost the
-/// quotation marks that delimit a phrase.
-fn as_written(inbound: &Inbound) -> Option<String> {
-    let body = inbound.stanza().children().find("jabber:client", "body")?;
-    body.text()
-        .trim()
-        .split_once(char::is_whitespace)
-        .map(|(_, words)| words.to_owned())
 }
 
 async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
@@ -184,6 +114,7 @@ async fn export(
         limit: MAX_EXPORT_ENTRIES,
         ..Archive::query(&inbound, &permissions)
     };
+    let all = own.clone();
     let job = move |backend: &mut dyn Backend| {
         let after = after
             .filter(|id| !id.is_empty())
@@ -195,7 +126,7 @@ async fn export(
     let mut text = String::new();
     let mut last = None;
     for entry in &page.entries {
-        let line = export::json_within(entry, MAX_EXPORT_BYTES);
+        let line = export::json_within(entry, MAX_ENTRY_BYTES);
         if !text.is_empty() && text.len() + line.len() > MAX_EXPORT_BYTES {
             break;
         }
@@ -205,9 +136,17 @@ async fn export(
     match last {
         None => Ok("There are no entries of yours.".to_owned()),
         Some(last) if page.more || Some(last) != page.entries.last() => {
+            let after = Some(last.place);
+            let rest =
+                move |backend: &mut dyn Backend| backend.count(&Query { after, ..all }, MAX_COUNT);
+            let left = match archive.read(&permissions.requester, rest).await? {
+                None => "more entries".to_owned(),
+                Some(1) => "1 more entry".to_owned(),
+                Some(left) => format!("{left} more entries"),
+            };
             let _ = write!(
                 text,
-                "There are more entries. To continue: {}export {}",
+                "There follow {left}. To continue: {}export {}",
                 archive.settings.command_prefix, last.id
             );
             Ok(text)

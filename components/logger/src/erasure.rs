@@ -18,11 +18,12 @@ use crate::keys::Keys;
 pub(crate) fn form() -> Definition {
     let instructions = "Permanently erases everything that you sent or received. The first reply \
         shows how much that is, and a word; submit the form again with that word.";
+    // Optional, so that a chat message without it is answered with what would be erased.
     let what = Field::choice("what")
         .label("Entries to erase")
         .option("mine", "All my entries")
         .value("mine")
-        .required();
+        .optional();
     let word = Field::text("word").label("Word from the first reply");
     Definition::new()
         .title("Erase my entries")

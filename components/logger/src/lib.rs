@@ -26,6 +26,7 @@ mod permissions;
 mod quota;
 mod reindex;
 mod retention;
+mod search;
 mod settings;
 pub mod store;
 pub mod time;

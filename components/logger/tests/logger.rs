@@ -706,7 +706,10 @@ async fn users_search_export_opt_out_and_erase_by_chat() {
             .await
             .ends_with("alice@localhost: Quixotic bells")
     );
-    assert_eq!(said(&alice, "!search bob").await, "Nothing found.");
+    assert_eq!(
+        said(&alice, "!search bob").await,
+        "Nothing found for \"bob\"."
+    );
     assert!(
         said(&alice, "!search \"quixotic bells\"")
             .await
@@ -714,7 +717,7 @@ async fn users_search_export_opt_out_and_erase_by_chat() {
     );
     assert_eq!(
         said(&alice, "!search \"bells quixotic\"").await,
-        "Nothing found."
+        "Nothing found for \"bells quixotic\"."
     );
     assert!(said(&alice, "!stats").await.starts_with("1 entry, "));
     let export = said(&alice, "!export").await;
@@ -727,13 +730,17 @@ async fn users_search_export_opt_out_and_erase_by_chat() {
     alice.say(LOGGER, "not logged").await.unwrap();
     assert!(said(&alice, "!stats").await.contains("You have opted out"));
     assert!(said(&alice, "!resume").await.starts_with("Logging resumed"));
-    assert_eq!(said(&alice, "!search logged").await, "Nothing found.");
+    assert_eq!(
+        said(&alice, "!search logged").await,
+        "Nothing found for \"logged\"."
+    );
     let asked = said(&alice, "!delete mine").await;
     assert!(
         asked.starts_with("This permanently erases 1 entry, "),
         "{asked}"
     );
     let command = asked.split_once("5 minutes: ").expect("a command").1;
+    assert_eq!(said(&alice, "!delete").await, asked);
     assert!(said(&alice, "!stats").await.starts_with("1 entry, "));
     assert!(
         said(&alice, "!delete mine now")
@@ -749,7 +756,10 @@ async fn users_search_export_opt_out_and_erase_by_chat() {
         said(&alice, "!delete mine").await,
         "There are no entries of yours."
     );
-    assert_eq!(said(&alice, "!search bells").await, "Nothing found.");
+    assert_eq!(
+        said(&alice, "!search bells").await,
+        "Nothing found for \"bells\"."
+    );
     let bytes = bytes(&folder.0);
     for gone in ["quixotic", "bells", "alice@localhost", "alice"] {
         assert!(
@@ -817,9 +827,18 @@ async fn export_by_chat_is_paged() {
     let mut lines = Vec::new();
     loop {
         let page = said(&alice, &command).await;
-        assert!(page.len() < 33_000, "{} bytes", page.len());
-        let (entries, rest) = page.split_at(page.rfind("There are more").unwrap_or(page.len()));
+        assert!(
+            page.len() < 8_200 || page.contains("too_large"),
+            "{} bytes",
+            page.len()
+        );
+        let (entries, rest) = page.split_at(page.rfind("There follow ").unwrap_or(page.len()));
+        let left = rest
+            .split(' ')
+            .nth(2)
+            .map_or(0, |left| left.parse().expect(rest));
         lines.extend(entries.lines().map(str::to_owned));
+        assert_eq!(lines.len() + left, 301, "{rest}");
         match rest.split_once("To continue: ") {
             Some((_, next)) => next.clone_into(&mut command),
             None => break,
@@ -828,6 +847,52 @@ async fn export_by_chat_is_paged() {
     assert_eq!(lines.len(), 301);
     assert!(lines[299].contains("\"body\":\"299 xxx"));
     assert!(lines[300].contains("\"too_large\":100"), "{}", lines[300]);
+}
+
+#[tokio::test]
+async fn search_by_chat_is_paged_and_has_times_for_people() {
+    let folder = Folder::new();
+    let host = logger(&folder, settings()).await;
+    let alice = host.user("alice@localhost/phone");
+    assert_eq!(
+        said(&alice, "!search").await,
+        "What shall I look for? For example: !search bell"
+    );
+    for number in 0..45 {
+        log(
+            &alice,
+            &format!("m{number}"),
+            &format!("<body>bell {number} rang</body>"),
+        )
+        .await;
+    }
+    let mut command = "!search \"bell\" rang".to_owned();
+    let mut found = Vec::new();
+    loop {
+        let page = said(&alice, &command).await;
+        let (entries, next) = page
+            .split_once("\nThere are older ones: ")
+            .unwrap_or((&page, ""));
+        for line in entries.lines().rev() {
+            let (time, body) = line.split_once(" UTC alice@localhost: ").expect(line);
+            assert!((10..=13).contains(&time.len()), "{time}");
+            found.push(body.to_owned());
+        }
+        assert_eq!(
+            next.is_empty(),
+            entries.lines().count() < 20,
+            "pages of twenty"
+        );
+        if next.is_empty() {
+            break;
+        }
+        next.clone_into(&mut command);
+    }
+    let wanted: Vec<_> = (0..45)
+        .rev()
+        .map(|number| format!("bell {number} rang"))
+        .collect();
+    assert_eq!(found, wanted);
 }
 
 #[tokio::test]
@@ -910,7 +975,10 @@ async fn opt_out_survives_restart() {
     let host = logger(&folder, settings()).await;
     let alice = host.user("alice@localhost/phone");
     alice.say(LOGGER, "still not").await.unwrap();
-    assert_eq!(said(&alice, "!search still").await, "Nothing found.");
+    assert_eq!(
+        said(&alice, "!search still").await,
+        "Nothing found for \"still\"."
+    );
 }
 
 #[tokio::test]

@@ -276,7 +276,7 @@ fn search_is_logged_without_its_words() {
     let configuration = CONFIG.replace("127.0.0.1:1", &address.to_string());
     let mut running = Running::start(&configuration, &["--log-format", "json"]);
     let answer = server::said(&events);
-    assert!(answer.contains("Nothing found."), "{answer}");
+    assert!(answer.contains("Nothing found for quixotic "), "{answer}");
     let line = running.says("archive searched");
     assert_eq!(
         (&line["user"], &line["archive"], &line["words"]),
