@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::inbound::Inbound;
@@ -15,6 +16,9 @@ use crate::keys::Keys;
 use crate::new_entry::{NewEntry, bare};
 use crate::permissions::Permissions;
 use crate::store::{Backend, Completion, Query, Store, StoreError};
+
+/// The maximum time that a read waits for earlier stanzas to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The state shared by the handlers of one logger. Cloning is cheap.
 #[derive(Clone)]
@@ -115,6 +119,12 @@ impl Archive {
         };
         *self.opt_outs.write() = opt_outs;
         Ok(())
+    }
+
+    /// Waits until the stanzas that were sent before a command are written, so that it finds them
+    /// (RFC 6120 §10.1). A store that cannot be written can still be read, so a failure is ignored.
+    pub(crate) async fn settle(&self) {
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.store.write(|_| Ok(()))).await;
     }
 
     /// Runs a query of a user. A user may run one query at a time.

@@ -83,6 +83,7 @@ struct After {
 
 async fn stats(inbound: Inbound, State(archive): State<Archive>) -> Result<String, BoxError> {
     let permissions = archive.permissions(&inbound)?;
+    archive.settle().await;
     let owner = permissions.owner();
     let job =
         move |backend: &mut dyn Backend| backend.usage(owner.as_ref().map(|owner| owner.as_str()));
@@ -114,6 +115,7 @@ async fn export(
         limit: MAX_EXPORT_ENTRIES,
         ..Archive::query(&inbound, &permissions)
     };
+    archive.settle().await;
     let all = own.clone();
     let job = move |backend: &mut dyn Backend| {
         let after = after

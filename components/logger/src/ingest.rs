@@ -1,7 +1,5 @@
 //! Handlers that archive stanzas sent to the logger.
 
-use std::time::Duration;
-
 use campanile::address;
 use campanile::error::{BoxError, Condition, StanzaError};
 use campanile::extract::State;
@@ -17,8 +15,6 @@ use crate::store::Query;
 use crate::xml;
 
 const RECEIPTS: &str = "urn:xmpp:receipts";
-/// The maximum time that a read waits for earlier stanzas to be written.
-const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Archives a message. The receipt, if requested, is sent once the message is on disk.
 pub(crate) async fn message(
@@ -98,9 +94,7 @@ pub(crate) async fn get(
         .ok_or(Condition::BadRequest)?;
     let namespace = asked.namespace().into_owned();
     let name = asked.name().to_owned();
-    // RFC 6120 §10.1: stanzas that the requester sent earlier are visible. A store that cannot be
-    // written can still be read, so a failure is ignored.
-    let _ = tokio::time::timeout(FLUSH_TIMEOUT, archive.store.write(|_| Ok(()))).await;
+    archive.settle().await;
     let requester = permissions.requester;
     let query = Query {
         archive: Some(inbound.recipient().to_bare()),

@@ -95,9 +95,11 @@ impl Module for Logger {
     fn mount(self: Arc<Self>, router: Router) -> Result<Router, BoxError> {
         let settings = &self.archive.settings;
         let mut routes = Router::new()
-            .identity(Identity::new_anonymous::<_, _, String, String>(
+            .identity(Identity::new(
                 "component",
                 "archive",
+                "en",
+                "Message archive",
             ))
             .on(messages(), ingest::message)
             .iq_set((mam::MAM, "query"), mam::query)

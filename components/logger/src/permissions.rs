@@ -35,3 +35,12 @@ impl Permissions {
         (!self.admin).then(|| self.requester.clone())
     }
 }
+
+impl Settings {
+    /// Returns `true` if a user may use the archive: one of [`users`](Self::users) or
+    /// [`admins`](Self::admins).
+    #[must_use]
+    pub fn admits(&self, user: &Jid) -> bool {
+        Permissions::of(user, self).is_ok()
+    }
+}

@@ -32,7 +32,7 @@ pub(crate) fn form() -> Definition {
         .field(before.optional())
 }
 
-/// What a user searches for.
+/// The words of a search, and where it continues.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Wish {
     words: Option<String>,
@@ -90,6 +90,7 @@ pub(crate) async fn search(
         ..Archive::query(&inbound, &permissions)
     };
     let asked = query.clone();
+    archive.settle().await;
     let job = move |backend: &mut dyn Backend| {
         let before = before
             .filter(|id| !id.is_empty())

@@ -866,6 +866,12 @@ async fn search_by_chat_is_paged_and_has_times_for_people() {
         )
         .await;
     }
+    // Without a receipt, the command may arrive before the message is on disk.
+    for number in 0..20 {
+        alice.say(LOGGER, &format!("tower{number}")).await.unwrap();
+        let found = said(&alice, &format!("!search tower{number}")).await;
+        assert!(found.ends_with(&format!(" tower{number}")), "{found}");
+    }
     let mut command = "!search \"bell\" rang".to_owned();
     let mut found = Vec::new();
     loop {
