@@ -8,7 +8,9 @@ use campanile::error::BoxError;
 use campanile::jid::BareJid;
 use campanile::layer::{AccessLayer, MetricsLayer, RateLayer, RateLimit, TraceLayer};
 use campanile::module::Module;
-use campanile::presence::{Availability, Decision, MemoryStore, Roster};
+use campanile::presence::{
+    Availability, Decision, MemoryStore, Roster, RosterBuilder, SubscriptionRequest,
+};
 use campanile::router::Router;
 use campanile::vcard::VCardModule;
 use campanile_basics::Basics;
@@ -50,10 +52,12 @@ enum ModuleSpec {
     Logger(config::Logger, Vec<BareJid>),
     Tap(config::Tap),
     Bridge(campanile_json_bridge::Settings),
-    /// Presence, with the bots of a bridge and the vCards whose photos are announced.
+    /// Presence, with the bots of a bridge, the users of an archive, and the vCards whose photos
+    /// are announced.
     Presence(
         config::Presence,
         Option<campanile_json_bridge::Settings>,
+        Option<Box<campanile_logger::Settings>>,
         Option<VCardModule>,
     ),
     Cards(VCardModule),
@@ -222,7 +226,9 @@ fn parts(settings: &config::Component) -> Vec<ModuleSpec> {
     let cards = cards(settings);
     parts.extend(settings.presence.clone().map(|presence| {
         let bridge = settings.bridge.clone();
-        ModuleSpec::Presence(presence, bridge, cards.clone())
+        let logger = settings.logger.as_ref();
+        let archive = logger.map(|logger| Box::new(archive(settings, &logger.settings)));
+        ModuleSpec::Presence(presence, bridge, archive, cards.clone())
     }));
     parts.extend(cards.map(ModuleSpec::Cards));
     parts
@@ -239,9 +245,12 @@ fn module(part: &ModuleSpec, settings: &config::Component) -> Result<Arc<dyn Mod
         }
         ModuleSpec::Tap(settings) => Arc::new(tap(settings)),
         ModuleSpec::Bridge(bridge) => Arc::new(Bridge::new(bridge.clone())),
-        ModuleSpec::Presence(presence, _, cards) => {
-            Arc::new(roster(settings, presence, cards.as_ref()))
-        }
+        ModuleSpec::Presence(presence, _, archive, cards) => Arc::new(roster(
+            settings,
+            presence,
+            archive.as_deref(),
+            cards.as_ref(),
+        )),
         ModuleSpec::Cards(cards) => Arc::new(cards.clone()),
     })
 }
@@ -260,6 +269,7 @@ fn cards(settings: &config::Component) -> Option<VCardModule> {
 fn roster(
     component: &config::Component,
     settings: &config::Presence,
+    archive: Option<&campanile_logger::Settings>,
     cards: Option<&VCardModule>,
 ) -> Roster {
     let builder = match &settings.store {
@@ -274,9 +284,10 @@ fn roster(
             .map_or(here.clone(), |status| here.status(status)),
     );
     let others = settings.bots.iter().map(String::as_str);
-    let builder = match &component.bridge {
-        Some(bridge) => bridge.roster(builder, &component.jid, others),
-        None => builder.bots(others),
+    let builder = match (&component.bridge, archive) {
+        (Some(bridge), _) => bridge.roster(builder, &component.jid, others),
+        (None, Some(archive)) => of_archive(builder.bots(others), archive.clone()),
+        (None, None) => builder.bots(others),
     };
     let builder = if settings.accept {
         builder
@@ -292,6 +303,18 @@ fn roster(
         Some(cards) => builder.extension(cards.clone()).build(),
         None => builder.build(),
     }
+}
+
+/// Gives presence to each localpart, as each is an archive, towards the users of the archive.
+fn of_archive(roster: RosterBuilder, archive: campanile_logger::Settings) -> RosterBuilder {
+    let decide = move |request: &SubscriptionRequest| {
+        if archive.admits(&request.key.peer.clone().into()) {
+            Decision::Accept
+        } else {
+            Decision::Deny
+        }
+    };
+    roster.directory(|_: &BareJid| true).policy(decide)
 }
 
 /// Returns the settings of the logger.

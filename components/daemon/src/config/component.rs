@@ -77,12 +77,18 @@ impl Component {
         let jid = jid?;
         let bridge = table.json_bridge;
         let bridge = bridge.map(|bridge| outbox(bridge, &jid, at, faults));
-        let presence = match (table.presence, &bridge) {
-            (Some(presence), _) => Some(presence.resolve(at, faults)),
-            (None, Some(bridge)) if !at.has(&["presence"]) => {
+        let presence = match (table.presence, &bridge, &logger) {
+            (Some(presence), ..) => Some(presence.resolve(at, faults)),
+            // A table with a fault.
+            (None, ..) if at.has(&["presence"]) => None,
+            (None, Some(bridge), _) => {
                 Some(Presence::of_bots(&jid, bridge.outbox.is_some(), faults))
             }
-            (None, _) => None,
+            // An archive of presence takes the presence itself.
+            (None, None, Some(logger)) if !logger.settings.presence => {
+                Some(Presence::of_archive(&jid, &logger.store))
+            }
+            (None, None, _) => None,
         };
         let (address, tls) = server?;
         Some(Self {

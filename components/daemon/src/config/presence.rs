@@ -85,6 +85,22 @@ impl Presence {
         } else {
             PresenceStore::Memory
         };
+        Self::on(store)
+    }
+
+    /// Returns the default settings for an archive, with the store next to its file or in its
+    /// database.
+    pub(super) fn of_archive(domain: &BareJid, archive: &StoreAddress) -> Self {
+        let store = match archive {
+            StoreAddress::Sqlite(path) => {
+                StoreAddress::Sqlite(path.with_file_name(format!("{domain}.presence.db")))
+            }
+            database => database.clone(),
+        };
+        Self::on(PresenceStore::Address(store))
+    }
+
+    fn on(store: PresenceStore) -> Self {
         Self {
             store,
             bots: Vec::new(),
