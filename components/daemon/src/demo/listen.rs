@@ -1,14 +1,13 @@
 //! `campanile demo --listen`: lets XMPP clients log in and talk to the components.
 
 use std::fmt::Write as _;
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
 use campanile::error::BoxError;
 use campanile_testing::host::{Host, HostBuilder};
 
 use super::output::Output;
-use super::{PEOPLE, Refused};
+use super::{PEOPLE, Refused, random};
 use crate::config::Config;
 use crate::run::signals::Signals;
 
@@ -24,7 +23,7 @@ impl ClientListener {
             if address.ip().is_loopback() {
                 "demo".to_owned()
             } else {
-                generated()
+                random()
             }
         };
         Self {
@@ -96,12 +95,6 @@ pub(super) async fn watch(output: &Output) -> Result<(), BoxError> {
     output.line("Their stanzas are shown here until Ctrl-C.\n");
     signals.stop().await;
     Ok(())
-}
-
-/// Returns 128 random bits from the system, obtained through the keys of hash tables.
-fn generated() -> String {
-    let word = || RandomState::new().hash_one("password");
-    format!("{:016x}{:016x}", word(), word())
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 mod adhoc;
 mod describe;
+mod editor;
+mod folder;
+mod lines;
 mod listen;
 mod output;
 mod prompt;
@@ -9,6 +12,7 @@ mod script;
 mod web_bot;
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::adhoc::AdhocCommands;
+use self::folder::Folder;
 use self::listen::ClientListener;
 use self::output::Output;
 use self::web_bot::WebBot;
@@ -52,7 +57,19 @@ pub(crate) fn demo(options: &Demo, format: LogFormat) -> Exit {
             return Exit::Machine;
         }
     };
-    let text = include_str!("demo.toml").replace("HANDLER", &bot.address().to_string());
+    let folder = match Folder::create() {
+        Ok(folder) => folder,
+        Err(error) => {
+            diagnostics::line(
+                &format!("cannot create a folder for the archive of the demo: {error}"),
+                format,
+            );
+            return Exit::Machine;
+        }
+    };
+    let text = include_str!("demo.toml")
+        .replace("HANDLER", &bot.address().to_string())
+        .replace("FOLDER", &folder.path().to_string_lossy());
     let config = match Config::parse(&Source::built_in("demo.toml", &text)) {
         Ok(config) => config,
         Err(failure) => return diagnostics::failure(&failure, format),
@@ -129,7 +146,11 @@ async fn mount(
 ) -> Result<JoinSet<Result<(), RunError>>, BoxError> {
     let mut running = JoinSet::new();
     for settings in &config.components {
-        let mut builder = build::builder(settings)?.module(AdhocCommands);
+        let mut builder = build::builder(settings)?;
+        // An archive has commands of its own.
+        if settings.logger.is_none() {
+            builder = builder.module(AdhocCommands);
+        }
         if settings.presence.is_none() {
             builder = builder.module(
                 Roster::builder(MemoryStore::new())
@@ -147,6 +168,12 @@ async fn mount(
         mounted.map_err(|_| format!("{} was not mounted in time", settings.jid))?;
     }
     Ok(running)
+}
+
+/// Returns 128 random bits from the system, obtained through the keys of hash tables.
+fn random() -> String {
+    let word = || RandomState::new().hash_one("demo");
+    format!("{:016x}{:016x}", word(), word())
 }
 
 /// Returns a new id.

@@ -2,11 +2,15 @@
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use campanile::error::BoxError;
 use campanile::jid::Jid;
 use campanile::stanza::Stanza;
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::{PEOPLE, Refused, describe};
 use crate::escape::Escaped;
@@ -14,19 +18,36 @@ use crate::escape::Escaped;
 /// Id prefix of stanzas that the demo sends for its own use and does not show.
 pub(super) const HIDDEN: &str = "demo-hidden-";
 
+/// The time for the printer to write what waits.
+const PRINTER_TIMEOUT: Duration = Duration::from_secs(1);
+
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const GREEN: &str = "\x1b[32m";
 const CYAN: &str = "\x1b[36m";
 const PLAIN: &str = "\x1b[0m";
 
+/// Prints above a line that is being edited.
+#[derive(Debug)]
+pub(super) struct Printer {
+    texts: SyncSender<String>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Printer {
+    /// Creates a printer from the channel to its thread, and one that closes when the thread ends.
+    pub(super) fn new(texts: SyncSender<String>, ended: mpsc::Receiver<()>) -> Self {
+        Self { texts, ended }
+    }
+}
+
 /// Stdout, shared by the server's observer and the script or prompt.
 #[derive(Debug)]
 pub(super) struct Output {
     xml: bool,
     colors: bool,
-    /// The prompt on the last line, while input is expected.
-    prompt: Mutex<String>,
+    /// Prints instead of stdout while a line editor runs.
+    printer: Mutex<Option<Printer>>,
     /// The first error of a write.
     failed: OnceLock<io::Error>,
 }
@@ -36,7 +57,7 @@ impl Output {
         Self {
             xml,
             colors,
-            prompt: Mutex::default(),
+            printer: Mutex::default(),
             failed: OnceLock::new(),
         }
     }
@@ -54,21 +75,34 @@ impl Output {
         self.write(&format!("{text}\n"));
     }
 
+    /// Writes a text without a line break.
+    pub(super) fn text(&self, text: &str) {
+        self.write(text);
+    }
+
     /// Writes a heading.
     pub(super) fn heading(&self, text: &str) {
         self.write(&format!("\n{}\n", self.paint(BOLD, text)));
     }
 
-    /// Shows a prompt.
-    pub(super) fn ask(&self, prompt: &str) {
-        let prompt = self.paint(GREEN, prompt);
-        self.prompt.lock().clone_from(&prompt);
-        self.put(&prompt);
+    /// Returns a prompt in its color.
+    pub(super) fn prompt(&self, text: &str) -> String {
+        self.paint(GREEN, text)
     }
 
-    /// Removes the prompt after input.
-    pub(super) fn asked(&self) {
-        self.prompt.lock().clear();
+    /// Writes through a printer from now on.
+    pub(super) fn print_through(&self, printer: Printer) {
+        *self.printer.lock() = Some(printer);
+    }
+
+    /// Writes to stdout again, once the printer has written everything.
+    pub(super) async fn stop_printer(&self) {
+        let Some(Printer { texts, mut ended }) = self.printer.lock().take() else {
+            return;
+        };
+        drop(texts);
+        // A text that came just as the last line was entered may wait for a further line.
+        let _ = timeout(PRINTER_TIMEOUT, ended.recv()).await;
     }
 
     /// Shows a stanza from or to a user. The keepalive of the components is not shown.
@@ -102,13 +136,12 @@ impl Output {
         }
     }
 
-    /// Writes above the prompt.
     fn write(&self, text: &str) {
-        let prompt = self.prompt.lock();
-        if prompt.is_empty() {
-            self.put(text);
-        } else {
-            self.put(&format!("\r\x1b[K{text}{prompt}"));
+        let printer = self.printer.lock();
+        match &*printer {
+            // An error means that the terminal is gone.
+            Some(printer) => drop(printer.texts.send(text.to_owned())),
+            None => self.put(text),
         }
     }
 

@@ -1,15 +1,14 @@
 //! `campanile demo --interactive`: a prompt as alice, for users and for scripts.
 
-use std::io::{self, IsTerminal};
-
 use campanile::error::BoxError;
 use campanile::jid::Jid;
 use campanile::minidom::Element;
 use campanile::stanza::{Kind, PresenceType, Stanza};
 use campanile_testing::host::{User, UserError};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::time::timeout;
 
+use super::editor::Typed;
+use super::lines::Lines;
 use super::output::{HIDDEN, Output};
 use super::{ALICE, TIMEOUT, describe, fresh_id};
 use crate::config::Config;
@@ -60,42 +59,37 @@ pub(super) async fn converse(
         "You are {ALICE}. Components: {}. Type /help for a list of commands.",
         mounted.join(", ")
     ));
-    let typed = io::stdin().is_terminal();
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut input = Lines::open(output);
+    let mut interrupted = false;
     loop {
-        if typed {
-            output.ask(&format!("alice → {}> ", Escaped(&to)));
-        }
-        let line = next(&mut lines, alice).await?;
-        output.asked();
-        match line.as_deref().map(understand) {
-            None | Some(Ok(Input::Quit)) => break,
-            Some(Ok(Input::Help)) => output.line(HELP),
-            Some(Ok(Input::To(jid))) => to = jid,
-            Some(Ok(input)) => {
+        let typed = input.next(&to, alice, output).await?;
+        let again = std::mem::replace(&mut interrupted, typed == Typed::Interrupt);
+        let line = match typed {
+            Typed::Line(line) => line,
+            Typed::Interrupt if !again => {
+                output.line("  press Ctrl-C again or Ctrl-D to exit");
+                continue;
+            }
+            Typed::Interrupt | Typed::End => break,
+        };
+        match understand(&line) {
+            Ok(Input::Quit) => break,
+            Ok(Input::Help) => output.line(HELP),
+            Ok(Input::To(jid)) => to = jid,
+            Ok(input) => {
                 if let Err(error) = act(alice, &to, input).await {
                     output.line(&format!("  {}", Escaped(error)));
                 }
             }
-            Some(Err(fault)) => output.line(&format!("  {}", Escaped(fault))),
+            Err(fault) => output.line(&format!("  {}", Escaped(fault))),
         }
         settle(alice, &to).await?;
     }
     for component in &config.components {
         settle(alice, &component.jid.clone().into()).await?;
     }
+    output.stop_printer().await;
     Ok(())
-}
-
-/// Reads the next line; returns `None` at the end of input.
-async fn next(lines: &mut Lines<BufReader<Stdin>>, alice: &User) -> io::Result<Option<String>> {
-    loop {
-        tokio::select! {
-            line = lines.next_line() => return line,
-            // Already shown by the observer; drained so that the queue does not fill.
-            Some(_) = alice.recv() => {}
-        }
-    }
 }
 
 async fn act(alice: &User, to: &Jid, input: Input) -> Result<(), UserError> {

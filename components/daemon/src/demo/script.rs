@@ -24,6 +24,9 @@ pub(super) async fn play(alice: &User, output: &Output, config: &Config) -> Resu
         if component.bridge.is_some() {
             bot(alice, output, component).await?;
         }
+        if component.logger.is_some() {
+            archive(alice, output, component).await?;
+        }
         output.heading("Built-in replies of every JID");
         for question in [
             ("ping", describe::PING),
@@ -55,6 +58,19 @@ async fn bot(alice: &User, output: &Output, component: &Component) -> Result<(),
         "<body>Do you read XML?</body>",
     )
     .await
+}
+
+async fn archive(alice: &User, output: &Output, component: &Component) -> Result<(), BoxError> {
+    output.heading("The logger stores each message. Its receipt means that it is on disk");
+    let jid = component.jid.as_str();
+    say(
+        alice,
+        jid,
+        "<body>The bell rings at noon.</body><request xmlns='urn:xmpp:receipts'/>",
+    )
+    .await?;
+    output.heading("Users search what they wrote");
+    say(alice, jid, "<body>!search bell</body>").await
 }
 
 async fn echo(alice: &User, output: &Output, component: &Component) -> Result<(), BoxError> {

@@ -39,9 +39,20 @@ fn demo_shows_a_conversation_with_every_component() {
         "       200  {\"body\":\"16 letters, ",
         "helpdesk@bridge.localhost → alice  “16 letters, ",
         "echo.localhost → alice  error service-unavailable (cancel)",
+        "logger.localhost → alice  Message archive (component/archive)",
+        "alice → logger.localhost  “The bell rings at noon.” with <request ",
+        "logger.localhost → alice  <received ",
+        "alice → logger.localhost  “!search bell”",
     ] {
         assert!(has(line), "{line:?} is missing in\n{}", ended.stdout);
     }
+    assert!(
+        said.iter()
+            .any(|line| line.starts_with("logger.localhost → alice  “")
+                && line.ends_with(" UTC alice@localhost: The bell rings at noon.”")),
+        "{}",
+        ended.stdout
+    );
     assert!(
         !ended.stdout.contains('\u{1b}'),
         "colors without a terminal"
@@ -134,6 +145,26 @@ fn prompt_commands_send_their_stanzas() {
         assert!(has(line), "{line:?} is missing in\n{}", ended.stdout);
     }
     assert!(!ended.stdout.contains("demo-hidden"), "{}", ended.stdout);
+}
+
+#[test]
+fn prompt_searches_the_archive() {
+    let (mut command, folder) = campanile(&["demo", "--interactive"]);
+    let temporary = folder.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    command.env("TMPDIR", &temporary);
+    let script = "/to logger.localhost\nthe bell rang\n!search bell\n/presence subscribe\n/quit\n";
+    let ended = end(&mut command, script);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    for line in [
+        " UTC alice@localhost: the bell rang”",
+        "logger.localhost → alice  presence: subscribed",
+        "logger.localhost → alice  presence: available",
+    ] {
+        assert!(ended.stdout.contains(line), "{line}\n{}", ended.stdout);
+    }
+    let left = std::fs::read_dir(&temporary).unwrap().count();
+    assert_eq!(left, 0, "the archive is removed at the end");
 }
 
 #[test]
