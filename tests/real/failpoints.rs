@@ -1,4 +1,5 @@
-//! Background tasks that panic at random: nothing with a receipt is lost, and each panic is counted.
+//! Background tasks that panic at random: nothing with a receipt is lost, and each panic is
+//! counted.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

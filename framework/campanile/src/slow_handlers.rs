@@ -34,6 +34,9 @@ const SLOW_WINDOW: Duration = Duration::from_millis(100);
 /// that bursts of such calls start hundreds of them.
 const FAST_POLLS: u32 = 64;
 const MAX_DOUBLINGS: u32 = 6;
+/// A poll of this many times the limit proves that the route blocks. It stays in tasks, because the
+/// next such poll in place would stall everybody again.
+const CERTAIN: u32 = 10;
 
 /// The route called last for one stanza, shared by its [`Inbound`](crate::inbound::Inbound)
 /// and the dispatcher.
@@ -136,8 +139,8 @@ impl CalledRoute {
 pub(crate) struct RouteStats {
     route: String,
     spawn: AtomicBool,
-    /// The application has asked for tasks, so the route stays in them.
-    is_declared: bool,
+    /// The application has asked for tasks, or the route certainly blocks, so it stays in them.
+    stays: AtomicBool,
     /// The handler within the route, by whose name it is shown while it runs in tasks.
     handler: OnceLock<Arc<RouteStats>>,
     polls: Mutex<Polls>,
@@ -161,7 +164,7 @@ impl RouteStats {
         Arc::new(Self {
             route: route.into(),
             spawn: AtomicBool::new(spawn),
-            is_declared: spawn,
+            stays: AtomicBool::new(spawn),
             handler: OnceLock::new(),
             polls: Mutex::default(),
         })
@@ -194,12 +197,15 @@ impl RouteStats {
         }
         (polls.fast, polls.bound) = (0, bound);
         polls.moves += 1;
+        if took >= bound.saturating_mul(CERTAIN) {
+            self.stays.store(true, Ordering::Relaxed);
+        }
         true
     }
 
     /// Records a poll in a task. After enough fast ones, the route is called in place again.
     fn record_in_task(&self, took: Duration, now: Instant) {
-        if self.is_declared {
+        if self.stays.load(Ordering::Relaxed) {
             return;
         }
         let mut polls = self.polls();
@@ -261,8 +267,12 @@ impl<F: Future> Future for OffWorker<F> {
         let call = self.project();
         let future = call.future;
         let start = Instant::now();
+        // The route may have returned in place while this call was waiting.
+        let may_block = call.stats.spawn.load(Ordering::Relaxed);
         let polled = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| future.poll(cx)),
+            Ok(RuntimeFlavor::MultiThread) if may_block => {
+                tokio::task::block_in_place(|| future.poll(cx))
+            }
             // A runtime of one thread has no other one to pass its work to.
             _ => future.poll(cx),
         };
@@ -362,7 +372,12 @@ mod tests {
             slow.record_in_task(took, now);
             declared.record_in_task(Duration::ZERO, now);
         }
-        for stats in [slow, declared] {
+        let blocking = RouteStats::new("route", false);
+        assert!(blocking.moves(BOUND * CERTAIN, BOUND, now));
+        for _ in 0..100_000 {
+            blocking.record_in_task(Duration::ZERO, now);
+        }
+        for stats in [slow, declared, blocking] {
             assert!(stats.enter(&CalledRoute::default()));
         }
     }

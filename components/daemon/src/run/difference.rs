@@ -1,4 +1,4 @@
-//! What a reload changes, compared setting by setting.
+//! The changes of a reload, found by comparing setting by setting.
 
 use campanile::jid::BareJid;
 

@@ -23,6 +23,12 @@ impl Deadline {
         self.is_canceled.load(Ordering::Relaxed) || Instant::now() >= self.end
     }
 
+    /// Returns the time that remains, or `None` if the read is over.
+    pub(super) fn remaining(&self) -> Option<Duration> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        (!self.is_over() && !left.is_zero()).then_some(left)
+    }
+
     /// Returns a guard that ends the read when it is dropped.
     pub(super) fn guard(&self) -> CancelOnDrop {
         CancelOnDrop(Arc::clone(&self.is_canceled))

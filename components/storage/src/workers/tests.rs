@@ -11,7 +11,8 @@ async fn threads_of(workers: &Arc<Workers>, jobs: usize) -> HashSet<ThreadId> {
     let seen = Arc::new(Mutex::new(HashSet::new()));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..jobs {
-        let (workers, seen) = (Arc::clone(workers), Arc::clone(&seen));
+        let workers = Arc::clone(workers);
+        let seen = Arc::clone(&seen);
         tasks.spawn(async move {
             let job = move || seen.lock().unwrap().insert(thread::current().id());
             workers.run(job).await.unwrap();
@@ -38,7 +39,8 @@ async fn jobs_run_at_the_same_time() {
     let barrier = Arc::new(std::sync::Barrier::new(3));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..3 {
-        let (workers, barrier) = (Arc::clone(&workers), Arc::clone(&barrier));
+        let workers = Arc::clone(&workers);
+        let barrier = Arc::clone(&barrier);
         tasks.spawn(async move { workers.run(move || barrier.wait().is_leader()).await });
     }
     let mut leaders = 0;
@@ -49,7 +51,7 @@ async fn jobs_run_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn panic_is_an_error_and_the_thread_goes_on() {
+async fn panic_is_an_error_and_the_thread_continues() {
     let workers = Workers::new("test", 1);
     let error = workers.run(|| panic!("no such bell")).await.unwrap_err();
     let error_text = error.to_string();

@@ -129,7 +129,7 @@ pub struct Limits {
     /// The route of a handler that exceeds it runs in tasks of its own, and so does one that
     /// exceeds a hundredth of this time eight times within 100 ms. It is called in place again
     /// after 64 polls without such delays. If it is moved again, that takes twice as many, and so
-    /// on up to 4096.
+    /// on up to 4096. A route that has taken ten times this limit stays in tasks.
     #[serde(deserialize_with = "settings::duration::<_, _, 1, DAY>")]
     #[cfg_attr(
         feature = "schema",

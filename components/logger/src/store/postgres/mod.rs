@@ -8,6 +8,7 @@ mod erase;
 mod read;
 mod reindex;
 mod schema;
+mod statement_limit;
 mod write;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use campanile_storage::postgres::{ConnectError, Database, chain};
 use postgres::Client;
 
+use self::statement_limit::StatementLimit;
 use super::{Backend, Deadline, Open, Page, Place, Prune, Query, StoreError, Usage};
 use crate::keys::Keys;
 use crate::new_entry::NewEntry;
@@ -51,7 +53,7 @@ impl Open for PostgresStore {
             keys,
             known: HashMap::new(),
             epoch: 0,
-            is_limited: false,
+            limit: StatementLimit::default(),
         }))
     }
 
@@ -77,8 +79,7 @@ struct Postgres {
     known: HashMap<Box<str>, i64>,
     /// Incremented by each erasure, after which cached numbers may be stale.
     epoch: i64,
-    /// `true` once statements have the timeout of queries.
-    is_limited: bool,
+    limit: StatementLimit,
 }
 
 impl Backend for Postgres {
@@ -90,13 +91,8 @@ impl Backend for Postgres {
         write::commit(self, batch)
     }
 
-    fn set_deadline(&mut self, _: Deadline) -> Result<(), StoreError> {
-        if !self.is_limited {
-            // The server ends each statement; a canceled read ends with the one in progress.
-            self.client.batch_execute("SET statement_timeout = '5s'")?;
-            self.is_limited = true;
-        }
-        Ok(())
+    fn set_deadline(&mut self, deadline: Deadline) -> Result<(), StoreError> {
+        self.limit.begin(&mut self.client, deadline)
     }
 
     fn page(&mut self, query: &Query) -> Result<Page, StoreError> {

@@ -4,6 +4,7 @@ use postgres::types::ToSql;
 use postgres::{GenericClient, Row};
 
 use super::Postgres;
+use super::statement_limit::StatementLimit;
 use crate::keys::Keys;
 use crate::new_entry::Class;
 use crate::store::index_terms::{Term, Terms};
@@ -21,15 +22,21 @@ const COLUMNS: &str = "e.place, (SELECT alias.id FROM alias WHERE alias.place = 
     (SELECT jid FROM jid WHERE id = e.recipient), e.class, e.stanza";
 
 pub(super) fn page(store: &mut Postgres, query: &Query) -> Result<Page, StoreError> {
-    let Postgres { client, keys, .. } = store;
+    let Postgres {
+        client,
+        keys,
+        limit,
+        ..
+    } = store;
     let plan = planner::plan(query, |jid| find(client, keys, jid))?;
     let condition = match &plan {
         Plan::Nothing => return Ok(Page::default()),
         Plan::Scan => None,
         Plan::Match(terms) => Some(expression(terms)),
     };
-    planner::collect(query, |[low, high, limit], visit| {
-        for row in &found(client, query, [&low, &high, &limit], condition.as_ref())? {
+    let mut reader = Reader { client, limit };
+    planner::collect(query, |[low, high, most], visit| {
+        for row in &reader.found(query, [&low, &high, &most], condition.as_ref())? {
             visit(entry(row, keys)?);
         }
         Ok(())
@@ -41,7 +48,12 @@ pub(super) fn count(
     query: &Query,
     most: u64,
 ) -> Result<Option<u64>, StoreError> {
-    let Postgres { client, keys, .. } = store;
+    let Postgres {
+        client,
+        keys,
+        limit,
+        ..
+    } = store;
     if planner::is_unfiltered(query) {
         let mut number = |jid: Option<&str>| match jid {
             None => Ok(Some(None)),
@@ -68,16 +80,12 @@ pub(super) fn count(
         Plan::Match(terms) => Some(expression(&terms)),
     };
     let (low, high) = bounds(query);
-    let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
+    let mut reader = Reader { client, limit };
+    let most_and_one = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
     let mut counted = |found: String| {
         let sql = format!("SELECT count(*) FROM ({found}) AS found");
-        let rows = fetch(
-            client,
-            &sql,
-            query,
-            [&low, &high, &limit],
-            condition.as_ref(),
-        )?;
+        let bounds = [&low, &high, &most_and_one];
+        let rows = reader.fetch(&sql, query, bounds, condition.as_ref())?;
         Ok::<_, StoreError>(
             rows.first()
                 .map(|row| row.get::<_, i64>(0))
@@ -197,6 +205,49 @@ pub(super) fn used(
     }))
 }
 
+/// A connection, and the time that its statements have.
+struct Reader<'r, C> {
+    client: &'r mut C,
+    limit: &'r mut StatementLimit,
+}
+
+impl<C: GenericClient> Reader<'_, C> {
+    /// Fetches matching entries up to the limit.
+    fn found(
+        &mut self,
+        query: &Query,
+        bounds: [&i64; 3],
+        condition: Option<&String>,
+    ) -> Result<Vec<Row>, StoreError> {
+        if condition.is_none() || !query.places.is_empty() {
+            let sql = in_order(query, COLUMNS, condition.is_some());
+            return self.fetch(&sql, query, bounds, condition);
+        }
+        let rows = self.fetch(&near(query, COLUMNS), query, bounds, condition)?;
+        if i64::try_from(rows.len()).is_ok_and(|rows| rows >= *bounds[2]) {
+            return Ok(rows);
+        }
+        self.fetch(&by_terms(query, COLUMNS), query, bounds, condition)
+    }
+
+    fn fetch(
+        &mut self,
+        sql: &str,
+        query: &Query,
+        bounds: [&i64; 3],
+        condition: Option<&String>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.limit.renew(self.client)?;
+        let mut values: Vec<&(dyn ToSql + Sync)> =
+            bounds.into_iter().map(|bound| bound as _).collect();
+        values.extend(condition.map(|condition| condition as &(dyn ToSql + Sync)));
+        if !query.places.is_empty() {
+            values.push(&query.places);
+        }
+        Ok(self.client.query(sql, &values)?)
+    }
+}
+
 /// Formats the conditions as a `tsquery`. Terms contain no quotation marks.
 fn expression(terms: &Terms) -> String {
     let term = |term: &Term| format!("'{}'{}", term.text, if term.beginning { ":*" } else { "" });
@@ -211,29 +262,6 @@ fn expression(terms: &Terms) -> String {
     let all = terms.all.iter().map(any_of);
     let none = terms.none.iter().map(|none| format!("!{}", all_of(none)));
     all.chain(none).collect::<Vec<_>>().join(" & ")
-}
-
-/// Fetches matching entries up to the limit.
-fn found(
-    client: &mut impl GenericClient,
-    query: &Query,
-    bounds: [&i64; 3],
-    condition: Option<&String>,
-) -> Result<Vec<Row>, StoreError> {
-    if condition.is_none() || !query.places.is_empty() {
-        return fetch(
-            client,
-            &in_order(query, COLUMNS, condition.is_some()),
-            query,
-            bounds,
-            condition,
-        );
-    }
-    let rows = fetch(client, &near(query, COLUMNS), query, bounds, condition)?;
-    if i64::try_from(rows.len()).is_ok_and(|rows| rows >= *bounds[2]) {
-        return Ok(rows);
-    }
-    fetch(client, &by_terms(query, COLUMNS), query, bounds, condition)
 }
 
 /// Scans the first entries in order.
@@ -273,21 +301,6 @@ fn in_order(query: &Query, columns: &str, by_index: bool) -> String {
         "SELECT {columns} FROM entry e WHERE e.place > $1 AND e.place < $2{terms}{places} ORDER BY \
         e.place {order} LIMIT $3"
     )
-}
-
-fn fetch(
-    client: &mut impl GenericClient,
-    sql: &str,
-    query: &Query,
-    bounds: [&i64; 3],
-    condition: Option<&String>,
-) -> Result<Vec<Row>, StoreError> {
-    let mut values: Vec<&(dyn ToSql + Sync)> = bounds.into_iter().map(|bound| bound as _).collect();
-    values.extend(condition.map(|condition| condition as &(dyn ToSql + Sync)));
-    if !query.places.is_empty() {
-        values.push(&query.places);
-    }
-    Ok(client.query(sql, &values)?)
 }
 
 fn entry(row: &Row, keys: &Keys) -> Result<Entry, StoreError> {
