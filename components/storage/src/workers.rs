@@ -10,18 +10,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Time after which a thread without work ends.
-const IDLE: Duration = Duration::from_secs(10);
+/// Time that a thread without work waits for a job before it goes back to the runtime. Short,
+/// because the paused clock of a test stands still meanwhile.
+const LINGER: Duration = Duration::from_millis(5);
 
-/// Threads that run blocking jobs in the order of arrival, started on demand and at most as many as
-/// jobs may run at a time.
+/// Blocking threads of the runtime that run jobs in the order of arrival, at most as many as jobs
+/// may run at a time.
 ///
 /// With a semaphore in front of `tokio::task::spawn_blocking`, the number of threads is not bounded
 /// by that of the permits: a job ends before its thread is idle again, so the job that gets its
 /// permit starts another thread. Bursts of short jobs thus left hundreds of threads, each with its
-/// stack and its share of the allocator.
+/// stack and its share of the allocator. Here a thread takes the next job itself.
+///
+/// The threads are those of the runtime, because the paused clock of a test must not advance while
+/// one of them is busy.
 #[derive(Debug)]
 pub struct Workers {
     shared: Arc<Shared>,
@@ -52,11 +57,10 @@ struct State {
     threads: usize,
     /// Threads that wait for a job.
     idle: usize,
-    is_closed: bool,
 }
 
 impl Workers {
-    /// Creates a pool of at most `most` threads with this name. None is started yet.
+    /// Creates a pool of at most `most` threads. None is started yet. The name is shown by `Debug`.
     #[must_use]
     pub fn new(name: &'static str, most: usize) -> Self {
         Self {
@@ -82,7 +86,7 @@ impl Workers {
     /// this future is dropped.
     ///
     /// # Errors
-    /// If the job panics, or no thread can be started.
+    /// If the job panics, or outside of a tokio runtime.
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -97,18 +101,11 @@ impl Workers {
     }
 }
 
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.shared.lock().is_closed = true;
-        self.shared.wake.notify_all();
-    }
-}
-
 impl Turn {
     /// Like [`Workers::run`], without waiting for a turn.
     ///
     /// # Errors
-    /// If the job panics, or no thread can be started.
+    /// If the job panics, or outside of a tokio runtime.
     pub async fn run<T: Send + 'static>(
         self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -131,35 +128,21 @@ impl Turn {
 
 impl Shared {
     fn push(self: &Arc<Self>, job: Job) -> Result<(), WorkerError> {
+        let runtime = Handle::try_current().map_err(|error| WorkerError(error.to_string()))?;
         let mut state = self.lock();
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() || state.threads >= self.most {
             self.wake.notify_one();
             return Ok(());
         }
-        match self.start() {
-            Ok(()) => state.threads += 1,
-            // The other threads run the job.
-            Err(error) if state.threads > 0 => {
-                tracing::warn!(name = self.name, %error, "thread not started");
-                self.wake.notify_one();
-            }
-            Err(error) => {
-                state.jobs.pop_back();
-                return Err(WorkerError(format!("thread not started: {error}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn start(self: &Arc<Self>) -> std::io::Result<()> {
-        let shared = Arc::clone(self);
-        let thread = std::thread::Builder::new().name(self.name.to_owned());
-        thread.spawn(move || {
-            while let Some(job) = shared.next() {
-                job();
-            }
-        })?;
+        state.threads += 1;
+        drop(state);
+        let thread = Thread {
+            shared: Arc::clone(self),
+            is_counted: true,
+        };
+        // Fails only if the runtime shuts down, and then the callers are gone.
+        runtime.spawn_blocking(move || thread.run());
         Ok(())
     }
 
@@ -170,18 +153,15 @@ impl Shared {
             if let Some(job) = state.jobs.pop_front() {
                 return Some(job);
             }
-            if state.is_closed {
-                state.threads -= 1;
-                return None;
-            }
             state.idle += 1;
             let (woken, wait) = self
                 .wake
-                .wait_timeout(state, IDLE)
+                .wait_timeout(state, LINGER)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
             if wait.timed_out() && state.jobs.is_empty() {
+                // Under the lock, so that no job relies on this thread.
                 state.threads -= 1;
                 return None;
             }
@@ -191,6 +171,30 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Jobs run outside of the lock, so it is never poisoned by one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the threads, counted in [`State::threads`].
+struct Thread {
+    shared: Arc<Shared>,
+    is_counted: bool,
+}
+
+impl Thread {
+    fn run(mut self) {
+        while let Some(job) = self.shared.next() {
+            job();
+        }
+        self.is_counted = false;
+    }
+}
+
+/// For a thread that the runtime has not started.
+impl Drop for Thread {
+    fn drop(&mut self) {
+        if self.is_counted {
+            self.shared.lock().threads -= 1;
+        }
     }
 }
 

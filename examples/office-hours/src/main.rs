@@ -104,7 +104,7 @@ mod tests {
             .expect(
                 "<message type='error'><error type='wait'>\
                  <recipient-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>the office is \
+                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>the office is \
                  open from 9 to 17</text>\
                  </error></message>",
             )

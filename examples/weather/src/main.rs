@@ -127,7 +127,7 @@ mod tests {
             .expect(
                 "<message type='error'><error type='cancel'><item-not-found \
             xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>no station in \
+            <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>no station in \
             that city</text></error></message>",
             )
             .await;

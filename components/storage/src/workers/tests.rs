@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use super::Workers;
 
@@ -60,12 +61,44 @@ async fn panic_is_an_error_and_the_thread_continues() {
 }
 
 #[tokio::test]
-async fn threads_end_with_their_pool() {
+async fn threads_end_without_work() {
     let workers = Workers::new("test", 2);
     workers.run(|| ()).await.unwrap();
     let shared = Arc::downgrade(&workers.shared);
     drop(workers);
     while shared.strong_count() > 0 {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_clock_waits_for_jobs() {
+    let workers = Workers::new("test", 1);
+    let job = workers.run(|| thread::sleep(Duration::from_millis(50)));
+    let done = tokio::time::timeout(Duration::from_secs(1), job).await;
+    done.expect("the clock stands still").unwrap();
+}
+
+#[test]
+fn jobs_are_run_by_the_next_runtime() {
+    let workers = Workers::new("test", 1);
+    for number in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let ran = runtime.block_on(workers.run(move || number));
+        assert_eq!(ran, Ok(number));
+    }
+    assert!(polled_once(workers.run(|| ())).is_err());
+}
+
+/// Polls a future once, outside of a runtime.
+fn polled_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let waker = std::task::Waker::noop();
+    let mut context = std::task::Context::from_waker(waker);
+    match future.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("not ready at the first poll"),
     }
 }
