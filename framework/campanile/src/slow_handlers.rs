@@ -141,6 +141,10 @@ pub(crate) struct RouteStats {
     spawn: AtomicBool,
     /// The application has asked for tasks, or the route certainly blocks, so it stays in them.
     stays: AtomicBool,
+    /// A poll may block its thread: one has reached the limit since the route was moved, or the
+    /// application has asked for tasks. Without it, the polls are merely long enough to delay the
+    /// stream, and the next worker is not worth a thread.
+    blocks: AtomicBool,
     /// The handler within the route, by whose name it is shown while it runs in tasks.
     handler: OnceLock<Arc<RouteStats>>,
     polls: Mutex<Polls>,
@@ -165,6 +169,7 @@ impl RouteStats {
             route: route.into(),
             spawn: AtomicBool::new(spawn),
             stays: AtomicBool::new(spawn),
+            blocks: AtomicBool::new(spawn),
             handler: OnceLock::new(),
             polls: Mutex::default(),
         })
@@ -197,6 +202,7 @@ impl RouteStats {
         }
         (polls.fast, polls.bound) = (0, bound);
         polls.moves += 1;
+        self.blocks.store(took >= bound, Ordering::Relaxed);
         if took >= bound.saturating_mul(CERTAIN) {
             self.stays.store(true, Ordering::Relaxed);
         }
@@ -212,12 +218,16 @@ impl RouteStats {
         let bound = polls.bound;
         if took > bound / 100 && polls.is_slow(took, bound, now) {
             polls.fast = 0;
+            if took >= bound {
+                self.blocks.store(true, Ordering::Relaxed);
+            }
             return;
         }
         polls.fast += 1;
         let enough = FAST_POLLS << polls.moves.saturating_sub(1).min(MAX_DOUBLINGS);
         if polls.fast >= enough && self.spawn.swap(false, Ordering::Relaxed) {
             polls.slow = 0;
+            self.blocks.store(false, Ordering::Relaxed);
             tracing::debug!(route = %self.route, polls = enough, "route no longer blocks; \
                 called in place again");
         }
@@ -241,7 +251,7 @@ impl Polls {
 }
 
 pin_project_lite::pin_project! {
-    /// A future that may block its thread at any poll.
+    /// A future that may block its thread at any poll, if its route is known to.
     ///
     /// A worker of the runtime first passes its queue on to another thread, and the sockets that it
     /// watches with it. Being in a task of its own is not enough: tokio runs a task that was just
@@ -267,8 +277,7 @@ impl<F: Future> Future for OffWorker<F> {
         let call = self.project();
         let future = call.future;
         let start = Instant::now();
-        // The route may have returned in place while this call was waiting.
-        let may_block = call.stats.spawn.load(Ordering::Relaxed);
+        let may_block = call.stats.blocks.load(Ordering::Relaxed);
         let polled = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) if may_block => {
                 tokio::task::block_in_place(|| future.poll(cx))
@@ -359,6 +368,23 @@ mod tests {
         let now = Instant::now();
         let returns: Vec<_> = (0..9).map(|_| polls_until_in_place(&stats, now)).collect();
         assert_eq!(returns, [64, 128, 256, 512, 1024, 2048, 4096, 4096, 4096]);
+    }
+
+    #[test]
+    fn route_blocks_once_a_poll_reaches_the_limit() {
+        let blocks = |stats: &RouteStats| stats.blocks.load(Ordering::Relaxed);
+        let now = Instant::now();
+        let stats = RouteStats::new("route", false);
+        assert_eq!((0..8).filter(|_| stats.moves(TURN, BOUND, now)).count(), 1);
+        assert!(!blocks(&stats), "long polls only");
+        stats.record_in_task(BOUND, now);
+        assert!(blocks(&stats));
+        for _ in 0..FAST_POLLS {
+            stats.record_in_task(Duration::ZERO, now);
+        }
+        assert!(!blocks(&stats), "in place again");
+        assert!(stats.moves(BOUND, BOUND, now));
+        assert!(blocks(&stats));
     }
 
     #[test]
