@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_tests::{Daemon, Prosody, Setup, daemon, http, ports, wait};
+use campanile_tests::setup::SECRET;
+use campanile_tests::{Daemon, Nats, Prosody, Server, Setup, daemon, http, ports, wait};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -42,7 +43,7 @@ struct Archived {
 }
 
 impl Archived {
-    async fn start(server: &campanile_tests::Server) -> Self {
+    async fn start(server: &Server) -> Self {
         let (readers, client) = Users::start(server, READERS).await;
         let (stop, stopped) = watch::channel(false);
         let writing = write(Arc::clone(&readers), client, (9, LOGGER), stopped);
@@ -63,15 +64,26 @@ impl Archived {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_background_tasks_panic() {
+    lose_nothing("").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_background_tasks_panic_beside_a_broker() {
+    let nats = Nats::start().await;
+    lose_nothing(&format!(
+        "[component.json_bridge.nats]\nurl = '{}'\n",
+        nats.url()
+    ))
+    .await;
+}
+
+/// Puts load on a bridge with more settings and on a logger, while their tasks panic.
+async fn lose_nothing(settings: &str) {
     let setup = [BRIDGE, USERS, LOGGER, READERS];
     let setup = setup.into_iter().fold(Setup::new(), Setup::component);
     let server = Prosody::start(&setup).await;
     let admin = ports::free();
-    let more = format!(
-        "[[component]]\njid = '{LOGGER}'\naddress = '{}'\nsecret = 'a secret for tests'\n{LIMITS}\n\
-         allow = ['{READERS}']\n[component.logger]\nstore = 'sqlite:logger.db'\n[admin]\nlisten = '127.0.0.1:{admin}'\n",
-        server.component_address()
-    );
+    let more = format!("{settings}{}", logger(&server, admin));
     let environment = [
         ("CAMPANILE_FAILPOINT_ONE_IN", one_in()),
         ("RUST_BACKTRACE", "0".to_owned()),
@@ -99,6 +111,16 @@ async fn nothing_is_lost_when_background_tasks_panic() {
     let lost: Vec<_> = receipted.difference(&kept).collect();
     assert!(lost.is_empty(), "{lost:?}");
     assert!(receipted.len() > 50, "{}", receipted.len());
+}
+
+/// Returns the tables of the logger and of the admin port.
+fn logger(server: &Server, admin: u16) -> String {
+    let address = server.component_address();
+    format!(
+        "[[component]]\njid = '{LOGGER}'\naddress = '{address}'\nsecret = '{SECRET}'\n{LIMITS}\n\
+         allow = ['{READERS}']\n[component.logger]\nstore = 'sqlite:logger.db'\n\
+         [admin]\nlisten = '127.0.0.1:{admin}'\n"
+    )
 }
 
 /// Waits until the counters agree with the panics in the output, and returns their number.
