@@ -1,6 +1,7 @@
 //! Messages of a stream that are being processed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,13 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// Cloning is cheap.
 #[derive(Debug, Clone)]
 pub(super) struct InProgress {
-    sequences: Arc<Mutex<HashSet<u64>>>,
+    messages: Arc<Mutex<HashMap<u64, Latest>>>,
     tasks: TaskFailures,
 }
+
+/// The latest delivery of a message, which acknowledgments and progress reports refer to: those of
+/// an earlier one mean nothing to a consumer that was created again.
+type Latest = Arc<Mutex<Arc<Message>>>;
 
 /// A message that has not been acknowledged yet.
 ///
@@ -35,6 +40,7 @@ pub(super) struct InProgress {
 /// an acknowledgment is redelivered.
 pub(super) struct UnackedMessage {
     message: Arc<Message>,
+    latest: Latest,
     sequence: u64,
     in_progress: InProgress,
     progress: AbortHandle,
@@ -44,7 +50,7 @@ impl InProgress {
     /// `tasks` counts the failures of progress reports.
     pub(super) fn new(tasks: TaskFailures) -> Self {
         Self {
-            sequences: Arc::default(),
+            messages: Arc::default(),
             tasks,
         }
     }
@@ -52,14 +58,22 @@ impl InProgress {
     /// Starts tracking a message.
     ///
     /// Returns `None` if this process is working on it already: the broker redelivers a message if
-    /// a progress report was lost.
+    /// a progress report was lost, or its consumer was created again. The acknowledgment then
+    /// refers to this delivery.
     pub(super) fn track(&self, message: Message) -> Option<UnackedMessage> {
         let sequence = message.info().ok()?.stream_sequence;
-        if !self.all().insert(sequence) {
-            return None;
-        }
         let message = Arc::new(message);
-        let reported = Arc::clone(&message);
+        let latest = match self.all().entry(sequence) {
+            Entry::Occupied(known) => {
+                *known.get().lock() = message;
+                return None;
+            }
+            Entry::Vacant(new) => {
+                let latest = Arc::new(Mutex::new(Arc::clone(&message)));
+                Arc::clone(new.insert(latest))
+            }
+        };
+        let reported = Arc::clone(&latest);
         let tasks = self.tasks.clone();
         let progress = tokio::spawn(async move {
             tasks
@@ -68,21 +82,23 @@ impl InProgress {
         });
         Some(UnackedMessage {
             message,
+            latest,
             sequence,
             in_progress: self.clone(),
             progress: progress.abort_handle(),
         })
     }
 
-    fn all(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.sequences.lock()
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, Latest>> {
+        self.messages.lock()
     }
 }
 
 /// Tells the broker that a message is being worked on, until dropped.
-async fn report_progress(message: &Message) -> Result<(), BoxError> {
+async fn report_progress(latest: &Latest) -> Result<(), BoxError> {
     loop {
         tokio::time::sleep(PROGRESS).await;
+        let message = Arc::clone(&latest.lock());
         if let Err(error) = message.ack_with(AckKind::Progress).await {
             tracing::debug!("progress report failed: {error}");
         }
@@ -92,6 +108,11 @@ async fn report_progress(message: &Message) -> Result<(), BoxError> {
 impl UnackedMessage {
     pub(super) fn message(&self) -> &Message {
         &self.message
+    }
+
+    /// Returns the delivery that acknowledgments refer to.
+    pub(super) fn latest(&self) -> Arc<Message> {
+        Arc::clone(&self.latest.lock())
     }
 
     pub(super) fn sequence(&self) -> u64 {
@@ -130,7 +151,7 @@ impl UnackedMessage {
 #[async_trait]
 impl ExternalAck for UnackedMessage {
     async fn ack(&self) {
-        if let Err(error) = self.message.ack().await {
+        if let Err(error) = self.latest().ack().await {
             tracing::warn!(
                 sequence = self.sequence,
                 "acknowledgment failed, the broker will redeliver: {error}"

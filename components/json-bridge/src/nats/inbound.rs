@@ -1,7 +1,6 @@
 //! Delivery from the broker to webhooks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
@@ -24,7 +23,6 @@ pub(super) struct Inbound {
     names: Names,
     /// `true` if other processes consume from the same stream.
     shared: bool,
-    started: AtomicBool,
     in_progress: InProgress,
     delivery: Arc<Delivery>,
 }
@@ -35,7 +33,6 @@ impl Inbound {
             bot,
             names,
             shared,
-            started: AtomicBool::new(false),
             in_progress: InProgress::new(delivery.metrics.tasks.clone()),
             delivery,
         }
@@ -45,9 +42,10 @@ impl Inbound {
     pub(super) async fn run(&self, jetstream: &Context) -> Result<(), BoxError> {
         let stream = jetstream.get_stream(self.names.stream("in")).await?;
         let name = token(&self.bot);
-        if !self.shared && !self.started.load(Ordering::Relaxed) {
-            // Messages that an earlier process left unacknowledged would be redelivered only after
-            // ACK_WAIT, behind newer ones. A new consumer starts with the oldest message. An error
+        if !self.shared {
+            // Messages that were fetched but not taken, by an earlier process or before the
+            // connection was lost, would be redelivered only after ACK_WAIT, behind newer ones. A
+            // new consumer starts with the oldest message; those in progress are skipped. An error
             // means that there was no consumer.
             let _ = stream.delete_consumer(&name).await;
         }
@@ -61,7 +59,6 @@ impl Inbound {
         };
         let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
         let mut messages = consumer.messages().await?;
-        self.started.store(true, Ordering::Relaxed);
         while let Some(message) = messages.next().await {
             if let Some(unacked) = self.in_progress.track(message?) {
                 self.take(unacked).await;

@@ -147,7 +147,7 @@ impl Outbound {
 
     async fn terminate(&self, bot: &str, unacked: &UnackedMessage, fault: &Fault) {
         self.reject(bot, unacked, fault).await;
-        if let Err(error) = unacked.message().ack_with(AckKind::Term).await {
+        if let Err(error) = unacked.latest().ack_with(AckKind::Term).await {
             tracing::warn!("termination of a rejected message failed: {error}");
         }
     }
