@@ -70,6 +70,10 @@ impl ReadPool {
         job: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError>,
         deadline: &Deadline,
     ) -> Result<T, StoreError> {
+        // The caller may have gone before the turn came, and no connection should be lost for that.
+        if deadline.is_over() {
+            return Err(StoreError::TooSlow);
+        }
         let idle = self.idle.lock().pop();
         let mut backend = match idle {
             Some(backend) => backend,

@@ -7,9 +7,8 @@ use crate::error::{Condition, StanzaError};
 
 /// An error in a form, or in one of its fields.
 ///
-/// When a handler returns it, the peer receives not-acceptable with a text that names the field, in
-/// English. In
-/// an [ad-hoc command](crate::adhoc), the user can correct the form and submit it again.
+/// Returned by a handler, it sends the peer not-acceptable with an English text that names the
+/// field. In an [ad-hoc command](crate::adhoc), the user can correct the form and submit it again.
 ///
 /// ```
 /// use campanile::form::FormError;
