@@ -113,7 +113,11 @@ impl<'t> Reader<'t> {
                         comment: None,
                     });
                 }
-                EventKind::SimpleKey => lines.push(Line::Entry(self.keyed(raw)?)),
+                EventKind::SimpleKey => {
+                    let (entry, comments) = self.keyed(raw)?;
+                    lines.extend(comments.into_iter().map(Line::Comment));
+                    lines.push(Line::Entry(entry));
+                }
                 _ => return None,
             }
             at_start = kind == EventKind::Newline;
@@ -136,26 +140,24 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reads the rest of a key, and its value.
-    fn keyed(&mut self, first: &str) -> Option<Entry<'t>> {
+    /// Reads the rest of a key, and its value, with the comments between the two.
+    ///
+    /// The parser of `toml` accepts line breaks and comments there within an inline table.
+    fn keyed(&mut self, first: &str) -> Option<(Entry<'t>, Vec<&'t str>)> {
         let mut key = first.to_owned();
+        let mut comments = Vec::new();
         loop {
             match self.next()? {
-                (EventKind::Whitespace, _) => {}
+                (EventKind::Whitespace | EventKind::Newline | EventKind::KeyValSep, _) => {}
+                (EventKind::Comment, raw) => comments.push(raw.trim_end()),
                 (EventKind::SimpleKey | EventKind::KeySep, raw) => key.push_str(raw),
-                (EventKind::KeyValSep, _) => break,
-                _ => return None,
-            }
-        }
-        loop {
-            match self.next()? {
-                (EventKind::Whitespace, _) => {}
                 (kind, raw) => {
-                    return Some(Entry {
+                    let entry = Entry {
                         key: Some(key),
                         value: self.value(kind, raw)?,
                         comment: None,
-                    });
+                    };
+                    return Some((entry, comments));
                 }
             }
         }
@@ -185,7 +187,12 @@ impl<'t> Reader<'t> {
                 EventKind::Newline => group.has_line_breaks = true,
                 EventKind::Comment => group.comment(raw.trim_end(), at_start),
                 EventKind::ValueSep => {}
-                EventKind::SimpleKey => group.items.push(Item::Entry(self.keyed(raw)?)),
+                EventKind::SimpleKey => {
+                    let (entry, comments) = self.keyed(raw)?;
+                    group.has_line_breaks |= !comments.is_empty();
+                    let comments = comments.into_iter().map(Item::Comment);
+                    group.items.extend(comments.chain([Item::Entry(entry)]));
+                }
                 EventKind::ArrayClose | EventKind::InlineTableClose => {
                     group.close();
                     return Some(group);

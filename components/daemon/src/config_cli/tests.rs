@@ -37,6 +37,11 @@ fn spaces_and_empty_lines_are_normalized() {
             "t = { a = 1, b.c = 'x' }\nu = {}\nv = {}\n",
         ),
         ("t={\n a=1,\n}", "t = { a = 1 }\n"),
+        ("t={a\n=1,b . c=\r\n2}", "t = { a = 1, b.c = 2 }\n"),
+        (
+            "t={a # one\n= # two\n1 # three\n}",
+            "t = {\n    # one\n    # two\n    a = 1, # three\n}\n",
+        ),
         ("l=[ 1,2 ,3 , ]\nm=[\n]", "l = [1, 2, 3]\nm = []\n"),
         ("l=[{a=1},[ ]]", "l = [{ a = 1 }, []]\n"),
     ] {
@@ -339,4 +344,26 @@ fn random_documents_keep_values_comments_and_order() {
         writer.document();
         assert_kept(&writer.text);
     }
+}
+
+/// The parser accepts more than the specification of TOML, and that is formatted, too.
+#[test]
+fn every_document_that_toml_accepts_can_be_formatted() {
+    let text = include_str!("../../fuzz/corpus/config/layout.toml");
+    let pieces = [
+        "\n", "\r\n", "\r", "\n# c\n", "#", " ", "\t", "\u{a0}", "\u{feff}", "'", "\"", "'''",
+        "\"\"\"", ",", ".", "=", "[", "]", "{", "}", "\\",
+    ];
+    let mut accepted = 0;
+    for piece in pieces {
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let changed = format!("{}{piece}{}", &text[..at], &text[at..]);
+            if DeTable::parse(&changed).is_ok() {
+                let formatted = super::fmt::format(&changed);
+                assert!(formatted.is_some(), "{piece:?} at {at}:\n{changed}");
+                accepted += 1;
+            }
+        }
+    }
+    assert!(accepted > 1000, "{accepted}");
 }
