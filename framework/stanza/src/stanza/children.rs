@@ -300,7 +300,7 @@ impl ChildrenBuilder {
     /// Returns [`WriteError`] if the value cannot be written as XML; nothing is appended then.
     pub fn push<P: AsXml>(&mut self, payload: &P) -> Result<(), WriteError> {
         let start = self.out.len();
-        let written = Emitter::new(&mut self.out, CLIENT).value(payload);
+        let written = self.emitter(0).value(payload);
         self.close(start, written)
     }
 
@@ -337,7 +337,7 @@ impl ChildrenBuilder {
     /// nothing is appended then.
     pub fn push_text(&mut self, namespace: &str, name: &str, text: &str) -> Result<(), WriteError> {
         let start = self.out.len();
-        let mut emitter = Emitter::new(&mut self.out, CLIENT);
+        let mut emitter = self.emitter(text.len());
         let written = emitter
             .start(namespace, name)
             .and_then(|()| emitter.text(text));
@@ -354,7 +354,7 @@ impl ChildrenBuilder {
         write: impl FnOnce(&mut Emitter<'_>) -> Result<(), EmitError>,
     ) -> Result<(), WriteError> {
         let start = self.out.len();
-        let written = write(&mut Emitter::new(&mut self.out, CLIENT));
+        let written = write(&mut self.emitter(0));
         self.close(start, written)
     }
 
@@ -362,6 +362,16 @@ impl ChildrenBuilder {
     #[must_use]
     pub fn finish(self) -> Children {
         Children::from_parts(Bytes::from(self.out), self.marks)
+    }
+
+    /// Returns an emitter for a child, with room for it and `length` bytes of text if it is not
+    /// large.
+    fn emitter(&mut self, length: usize) -> Emitter<'_> {
+        const MARKUP: usize = 128;
+        if self.out.capacity() == 0 {
+            self.out.reserve(MARKUP + length);
+        }
+        Emitter::new(&mut self.out, CLIENT)
     }
 
     fn close(&mut self, start: usize, written: Result<(), EmitError>) -> Result<(), WriteError> {

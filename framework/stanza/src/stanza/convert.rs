@@ -9,10 +9,10 @@ use xso::{AsXml, FromXml, Item};
 
 use super::{
     Address, ChildrenBuilder, IqType, Kind, MessageType, ParseError, PresenceType, RawAddresses,
-    Stanza, WriteError,
+    Stanza, WriteError, typed_message,
 };
-use crate::xml::emit::Emitter;
-use crate::xml::{CLIENT, XML, events};
+use crate::xml::emit::EmitError;
+use crate::xml::{CLIENT, XML, events, namespace_cache};
 
 // With the feature `component`, all types of xmpp-parsers are in `jabber:component:accept`, and
 // forwarded messages (MAM, carbons) would be parsed and serialized in the wrong namespace.
@@ -28,7 +28,7 @@ impl Stanza {
     /// # Errors
     /// Returns an error if it is not a message, or if one of its children is invalid.
     pub fn to_message(&self) -> Result<Message, ParseError> {
-        self.parse_as()
+        typed_message::read(self).map_or_else(|| self.parse_as(), Ok)
     }
 
     /// Parses the whole stanza as presence.
@@ -65,7 +65,7 @@ impl Stanza {
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    fn parse_as<T: FromXml>(&self) -> Result<T, ParseError> {
+    pub(super) fn parse_as<T: FromXml>(&self) -> Result<T, ParseError> {
         let children = std::str::from_utf8(self.children.as_bytes()).unwrap_or_default();
         Ok(events::parse_stanza(
             self.kind.name(),
@@ -79,7 +79,11 @@ impl Stanza {
         let mut map = AttrMap::new();
         let mut insert = |name: &str, value: Option<&str>| -> Result<(), xso::error::Error> {
             if let Some(value) = value {
-                map.insert(Namespace::NONE, NcName::try_from(name)?, value.to_owned());
+                map.insert(
+                    namespace_cache::NONE,
+                    NcName::try_from(name)?,
+                    value.to_owned(),
+                );
             }
             Ok(())
         };
@@ -98,23 +102,13 @@ impl Stanza {
     }
 
     /// Converts a typed stanza: its own element becomes the header, the children are serialized.
-    fn from_value<T: AsXml>(value: &T) -> Result<Self, WriteError> {
+    pub(super) fn from_value<T: AsXml>(value: &T) -> Result<Self, WriteError> {
+        let mut items = value.as_xml_iter().map_err(EmitError::Value)?;
         let mut parts = Parts::default();
-        for item in value
-            .as_xml_iter()
-            .map_err(|error| WriteError::Value(error.to_string()))?
-        {
-            parts.item(&item.map_err(|error| WriteError::Value(error.to_string()))?)?;
+        while let Some(item) = items.next() {
+            parts.item(&item.map_err(EmitError::Value)?, &mut items)?;
         }
         parts.finish()
-    }
-}
-
-impl TryFrom<&Message> for Stanza {
-    type Error = WriteError;
-
-    fn try_from(message: &Message) -> Result<Self, WriteError> {
-        Self::from_value(message)
     }
 }
 
@@ -168,6 +162,9 @@ impl TryFrom<&Stanza> for tokio_xmpp::Stanza {
     }
 }
 
+/// The XML items of a typed stanza that are left.
+type Items<'i, 'x> = dyn Iterator<Item = Result<Item<'x>, xso::error::Error>> + 'i;
+
 /// The parts of a typed stanza, collected from its XML items.
 #[derive(Default)]
 struct Parts {
@@ -176,43 +173,42 @@ struct Parts {
     stanza: Option<Stanza>,
     raw: RawAddresses,
     children: ChildrenBuilder,
-    child: Vec<Item<'static>>,
-    depth: usize,
 }
 
 impl Parts {
-    fn item(&mut self, item: &Item<'_>) -> Result<(), WriteError> {
+    /// Takes an item of the stanza's own element, or the first one of a child, whose other items it
+    /// fetches.
+    fn item<'x>(&mut self, item: &Item<'_>, rest: &mut Items<'_, 'x>) -> Result<(), WriteError> {
         match item {
-            Item::ElementHeadStart(namespace, name) if self.depth == 0 => {
-                self.depth = 1;
-                if namespace.as_str() == CLIENT {
-                    self.name = name.to_string();
+            Item::ElementHeadStart(namespace, name) if self.name.is_empty() => {
+                self.name = name.to_string();
+                if *namespace == CLIENT {
                     self.stanza = Some(Stanza::new(Kind::Message(MessageType::Normal)));
                 }
             }
-            Item::Attribute(namespace, name, value) if self.depth == 1 => {
-                self.attribute(namespace, name, value)?;
-            }
-            Item::ElementHeadStart(..) => {
-                self.depth += 1;
-                self.child.push(owned(item));
-            }
-            Item::ElementFoot => {
-                self.depth -= 1;
-                if self.depth > 0 {
-                    self.child.push(Item::ElementFoot);
-                }
-                if self.depth == 1 {
-                    let items = std::mem::take(&mut self.child);
-                    self.children.push_with(|emitter: &mut Emitter<'_>| {
-                        items.iter().try_for_each(|item| emitter.item(item))
-                    })?;
-                }
-            }
-            _ if self.depth > 1 => self.child.push(owned(item)),
+            Item::ElementHeadStart(..) => self.child(item, rest)?,
+            Item::Attribute(namespace, name, value) => self.attribute(namespace, name, value)?,
             _ => {}
         }
         Ok(())
+    }
+
+    fn child<'x>(&mut self, start: &Item<'_>, rest: &mut Items<'_, 'x>) -> Result<(), WriteError> {
+        self.children.push_with(|emitter| {
+            emitter.item(start)?;
+            let mut depth = 1;
+            while depth > 0 {
+                let item = rest.next().ok_or(EmitError::Shape("unclosed element"))?;
+                let item = item.map_err(EmitError::Value)?;
+                match item {
+                    Item::ElementHeadStart(..) => depth += 1,
+                    Item::ElementFoot => depth -= 1,
+                    _ => {}
+                }
+                emitter.item(&item)?;
+            }
+            Ok(())
+        })
     }
 
     fn attribute(&mut self, namespace: &str, name: &str, value: &str) -> Result<(), WriteError> {
@@ -265,24 +261,6 @@ impl Parts {
             raw: RawAddresses::new(self.raw.from, self.raw.to),
             ..stanza
         })
-    }
-}
-
-fn owned(item: &Item<'_>) -> Item<'static> {
-    match item {
-        Item::XmlDeclaration(version) => Item::XmlDeclaration(*version),
-        Item::ElementHeadStart(namespace, name) => Item::ElementHeadStart(
-            namespace.borrow().into_static(),
-            name.clone().into_owned().into(),
-        ),
-        Item::Attribute(namespace, name, value) => Item::Attribute(
-            namespace.borrow().into_static(),
-            name.clone().into_owned().into(),
-            value.clone().into_owned().into(),
-        ),
-        Item::ElementHeadEnd => Item::ElementHeadEnd,
-        Item::Text(text) => Item::Text(text.clone().into_owned().into()),
-        Item::ElementFoot => Item::ElementFoot,
     }
 }
 

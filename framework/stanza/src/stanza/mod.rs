@@ -42,6 +42,7 @@ mod convert;
 mod error;
 mod kind;
 mod raw_address;
+mod typed_message;
 
 use compact_str::CompactString;
 use jid::Jid;

@@ -1,7 +1,9 @@
 //! Serializes XML in the form that all stanzas have in memory: no prefixes on elements except
 //! `xml`, namespaces declared where they change, all characters checked.
 
-use compact_str::CompactString;
+use std::ops::Range;
+
+use compact_str::{CompactString, format_compact};
 use smallvec::SmallVec;
 use xso::{AsXml, Item};
 
@@ -25,33 +27,44 @@ pub enum EmitError {
 }
 
 /// Appends elements to a buffer and tracks the default namespace.
+///
+/// Names and namespaces of open elements are not kept: they are where they were written.
 #[derive(Debug)]
 pub struct Emitter<'o> {
     out: &'o mut Vec<u8>,
-    open: Vec<Open>,
+    /// The default namespace around the elements.
+    outside: &'o str,
+    open: SmallVec<[Open; 8]>,
     in_tag: bool,
-    /// The namespaces and local names of the attributes in the current tag.
-    attributes: SmallVec<[(CompactString, CompactString); 4]>,
+    /// The attributes in the current tag.
+    attributes: SmallVec<[Attribute; 8]>,
     /// Names and namespaces come from a stream, so the server accepts them.
     names_trusted: bool,
 }
 
-#[derive(Debug)]
+/// An open element.
+#[derive(Debug, Clone)]
 struct Open {
-    name: String,
-    namespace: String,
+    /// The name as written in the start tag.
+    name: Range<usize>,
+    /// The declaration of its default namespace, escaped. `None` stands for the outside.
+    namespace: Option<Range<usize>>,
+}
+
+#[derive(Debug)]
+struct Attribute {
+    namespace: CompactString,
+    /// The local name as written.
+    name: Range<usize>,
 }
 
 impl<'o> Emitter<'o> {
     /// Creates an emitter inside an element whose default namespace is `namespace`.
-    pub(crate) fn new(out: &'o mut Vec<u8>, namespace: &str) -> Self {
-        let outside = Open {
-            name: String::new(),
-            namespace: namespace.to_owned(),
-        };
+    pub(crate) fn new(out: &'o mut Vec<u8>, namespace: &'o str) -> Self {
         Self {
             out,
-            open: vec![outside],
+            outside: namespace,
+            open: SmallVec::new(),
             in_tag: false,
             attributes: SmallVec::new(),
             names_trusted: false,
@@ -73,21 +86,33 @@ impl<'o> Emitter<'o> {
         self.check_namespace(namespace)?;
         self.end_tag();
         self.attributes.clear();
-        let inherited = self.open.last().map_or("", |open| open.namespace.as_str());
-        // Namespaces in XML 1.0 §3: the namespace of `xml` must not be declared as the default.
-        let (name, namespace) = match namespace {
-            XML => (format!("xml:{name}"), inherited.to_owned()),
-            _ => (name.to_owned(), namespace.to_owned()),
-        };
-        let changed = namespace != inherited;
         self.out.push(b'<');
-        self.out.extend_from_slice(name.as_bytes());
-        if changed {
-            self.write_attribute("xmlns", &namespace)?;
-        }
+        let inherited = self.open.last().and_then(|open| open.namespace.clone());
+        // Namespaces in XML 1.0 §3: the namespace of `xml` must not be declared as the default.
+        let prefix: &[u8] = if namespace == XML { b"xml:" } else { b"" };
+        let name = self.write(&[prefix, name.as_bytes()]);
+        let namespace = if namespace == XML || self.is_written(inherited.as_ref(), namespace) {
+            inherited
+        } else {
+            Some(self.write_attribute(&[b"xmlns"], namespace)?)
+        };
         self.open.push(Open { name, namespace });
         self.in_tag = true;
         Ok(())
+    }
+
+    /// Returns `true` if the default namespace declared here is this one.
+    fn is_written(&self, declared: Option<&Range<usize>>, namespace: &str) -> bool {
+        let Some(declared) = declared else {
+            return self.outside == namespace;
+        };
+        let written = &self.out[declared.clone()];
+        if escape::is_plain_attribute(namespace) {
+            return written == namespace.as_bytes();
+        }
+        let mut escaped = Vec::new();
+        escape::push_attribute(&mut escaped, namespace);
+        written == escaped
     }
 
     /// Adds an attribute to the start tag that was opened last.
@@ -101,31 +126,40 @@ impl<'o> Emitter<'o> {
             return Err(EmitError::Shape("attribute outside of a start tag"));
         }
         // Namespaces in XML 1.0 §6.3: unique by namespace and local name.
-        if self
-            .attributes
-            .iter()
-            .any(|(space, other)| space == namespace && other == name)
-        {
+        // Names first: they differ, and comparing two empty namespaces is slow, see
+        // `namespace_cache::NONE`.
+        let is_same = |other: &Attribute| {
+            self.out[other.name.clone()] == *name.as_bytes() && other.namespace == namespace
+        };
+        if self.attributes.iter().any(is_same) {
             return Err(EmitError::Shape("duplicate attribute"));
         }
-        match namespace {
+        let prefix = match namespace {
             // This would declare a namespace without the emitter tracking it.
             "" if name == "xmlns" => return Err(EmitError::Name(name.to_owned())),
-            "" => self.write_attribute(name, value)?,
-            XML => self.write_attribute(&format!("xml:{name}"), value)?,
-            _ => {
-                self.check_namespace(namespace)?;
-                let prefixed = self
-                    .attributes
-                    .iter()
-                    .filter(|(space, _)| !space.is_empty() && space != XML);
-                let prefix = format!("ns{}", prefixed.count());
-                self.write_attribute(&format!("xmlns:{prefix}"), namespace)?;
-                self.write_attribute(&format!("{prefix}:{name}"), value)?;
-            }
-        }
-        self.attributes.push((namespace.into(), name.into()));
+            "" => CompactString::default(),
+            XML => CompactString::const_new("xml:"),
+            _ => self.declare_prefix(namespace)?,
+        };
+        let start = self.out.len() + " ".len() + prefix.len();
+        self.write_attribute(&[prefix.as_bytes(), name.as_bytes()], value)?;
+        self.attributes.push(Attribute {
+            namespace: namespace.into(),
+            name: start..start + name.len(),
+        });
         Ok(())
+    }
+
+    /// Declares a namespace in the current tag, and returns its prefix with the colon.
+    fn declare_prefix(&mut self, namespace: &str) -> Result<CompactString, EmitError> {
+        self.check_namespace(namespace)?;
+        let prefixed = self
+            .attributes
+            .iter()
+            .filter(|other| !other.namespace.is_empty() && other.namespace != XML);
+        let prefix = format_compact!("ns{}", prefixed.count());
+        self.write_attribute(&[b"xmlns:", prefix.as_bytes()], namespace)?;
+        Ok(prefix + ":")
     }
 
     /// Appends character data, escaped.
@@ -144,8 +178,7 @@ impl<'o> Emitter<'o> {
 
     /// Closes the innermost open element.
     pub fn end(&mut self) {
-        // The outermost entry is no element.
-        let Some(open) = self.open.pop_if(|open| !open.name.is_empty()) else {
+        let Some(open) = self.open.pop() else {
             return;
         };
         if self.in_tag {
@@ -153,7 +186,7 @@ impl<'o> Emitter<'o> {
             self.in_tag = false;
         } else {
             self.out.extend_from_slice(b"</");
-            self.out.extend_from_slice(open.name.as_bytes());
+            self.out.extend_from_within(open.name);
             self.out.push(b'>');
         }
     }
@@ -234,14 +267,26 @@ impl<'o> Emitter<'o> {
         }
     }
 
-    fn write_attribute(&mut self, name: &str, value: &str) -> Result<(), EmitError> {
+    /// Writes an attribute whose name is given in pieces. Returns the range of its value.
+    fn write_attribute(&mut self, name: &[&[u8]], value: &str) -> Result<Range<usize>, EmitError> {
         check(value)?;
         self.out.push(b' ');
-        self.out.extend_from_slice(name.as_bytes());
+        self.write(name);
         self.out.extend_from_slice(b"='");
+        let start = self.out.len();
         escape::push_attribute(self.out, value);
+        let end = self.out.len();
         self.out.push(b'\'');
-        Ok(())
+        Ok(start..end)
+    }
+
+    /// Appends pieces as they are, and returns their range.
+    fn write(&mut self, pieces: &[&[u8]]) -> Range<usize> {
+        let start = self.out.len();
+        for piece in pieces {
+            self.out.extend_from_slice(piece);
+        }
+        start..self.out.len()
     }
 }
 

@@ -102,6 +102,12 @@ pub fn push_attribute(out: &mut Vec<u8>, value: &str) {
     });
 }
 
+/// Returns `true` if [`push_attribute`] appends the value as it is.
+pub(crate) fn is_plain_attribute(value: &str) -> bool {
+    let escaped = |b: u8| (b < 0x20) | (b == b'&') | (b == b'<') | (b == b'\'');
+    !value.bytes().fold(false, |any, b| any | escaped(b))
+}
+
 fn push(out: &mut Vec<u8>, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
     // Most texts need no escaping. Checking a block at a time lets the compiler vectorize the
     // check.

@@ -2,11 +2,12 @@
 
 use rxml::parser::EventMetrics;
 use rxml::{AttrMap, Event, Namespace, NcName, QName};
+use smallvec::SmallVec;
 use xso::error::{Error, FromEventsError};
 use xso::{Context, FromEventsBuilder, FromXml};
 
 use super::tokens::{Token, Tokens, attributes, split_name};
-use super::{CLIENT, XML, escape};
+use super::{CLIENT, escape, namespace_cache};
 
 /// Parses one checked element whose parent is in `jabber:client`.
 pub(crate) fn parse<T: FromXml>(element: &str, lang: Option<&str>) -> Result<T, Error> {
@@ -61,8 +62,11 @@ fn finish<B: FromEventsBuilder>(
 /// Converts tokens into events, resolving namespaces.
 struct Events<'a> {
     tokens: Tokens<'a>,
-    bindings: Vec<Binding<'a>>,
-    langs: Vec<(usize, String)>,
+    bindings: SmallVec<[Binding<'a>; 4]>,
+    /// The language outside of the tokens.
+    outer_lang: Option<&'a str>,
+    /// The languages within, each with the depth of its element.
+    langs: SmallVec<[(usize, String); 1]>,
     depth: usize,
     /// The last element was an empty tag, so its end event is due.
     owed_end: bool,
@@ -77,16 +81,12 @@ struct Binding<'a> {
 }
 
 impl<'a> Events<'a> {
-    fn new(checked: &'a str, lang: Option<&str>) -> Self {
-        let outside = Binding {
-            depth: 0,
-            prefix: "",
-            namespace: Namespace::from_str(CLIENT),
-        };
+    fn new(checked: &'a str, lang: Option<&'a str>) -> Self {
         Self {
             tokens: Tokens::new(checked),
-            bindings: vec![outside],
-            langs: lang.map(|lang| (0, lang.to_owned())).into_iter().collect(),
+            bindings: SmallVec::new(),
+            outer_lang: lang,
+            langs: SmallVec::new(),
             depth: 0,
             owed_end: false,
             closing: false,
@@ -94,7 +94,10 @@ impl<'a> Events<'a> {
     }
 
     fn lang(&self) -> Option<&str> {
-        self.langs.last().map(|(_, lang)| lang.as_str())
+        match self.langs.last() {
+            Some((_, lang)) => Some(lang),
+            None => self.outer_lang,
+        }
     }
 
     fn next(&mut self) -> Result<Option<Event>, Error> {
@@ -125,30 +128,22 @@ impl<'a> Events<'a> {
 
     fn start(&mut self, name: &'a str, raw: &'a str) -> Result<Event, Error> {
         self.depth += 1;
+        // A prefix may be declared after its use in the same tag.
+        let mut plain: SmallVec<[_; 8]> = SmallVec::new();
         for (name, value) in attributes(raw) {
-            let prefix = match split_name(name) {
-                ("", "xmlns") => "",
-                ("xmlns", prefix) => prefix,
-                _ => continue,
-            };
-            let namespace = Namespace::from(escape::unescape_attribute(value).into_owned());
-            self.bindings.push(Binding {
-                depth: self.depth,
-                prefix,
-                namespace,
-            });
+            match split_name(name) {
+                ("", "xmlns") => self.bind("", value),
+                ("xmlns", prefix) => self.bind(prefix, value),
+                (prefix, local) => plain.push((prefix, local, value)),
+            }
         }
         let (prefix, local) = split_name(name);
         let name = (self.namespace(prefix), NcName::try_from(local)?);
         let mut map = AttrMap::new();
-        for (name, value) in attributes(raw) {
-            let (prefix, local) = split_name(name);
-            if prefix == "xmlns" || name == "xmlns" {
-                continue;
-            }
+        for (prefix, local, value) in plain {
             let value = escape::unescape_attribute(value).into_owned();
             let namespace = if prefix.is_empty() {
-                Namespace::NONE
+                namespace_cache::NONE
             } else {
                 self.namespace(prefix)
             };
@@ -160,34 +155,39 @@ impl<'a> Events<'a> {
         Ok(Event::StartElement(EventMetrics::zero(), name, map))
     }
 
+    fn bind(&mut self, prefix: &'a str, value: &str) {
+        self.bindings.push(Binding {
+            depth: self.depth,
+            prefix,
+            namespace: namespace_cache::namespace(&escape::unescape_attribute(value)),
+        });
+    }
+
     fn end(&mut self) -> Event {
         let depth = self.depth;
-        self.bindings.truncate(
-            self.bindings
-                .iter()
-                .rposition(|b| b.depth < depth)
-                .map_or(0, |at| at + 1),
-        );
-        self.langs.truncate(
-            self.langs
-                .iter()
-                .rposition(|l| l.0 < depth)
-                .map_or(0, |at| at + 1),
-        );
+        while self.bindings.last().is_some_and(|it| it.depth >= depth) {
+            self.bindings.pop();
+        }
+        while self.langs.last().is_some_and(|it| it.0 >= depth) {
+            self.langs.pop();
+        }
         self.depth -= 1;
         Event::EndElement(EventMetrics::zero())
     }
 
     fn namespace(&self, prefix: &str) -> Namespace<'static> {
         if prefix == "xml" {
-            return Namespace::from_str(XML);
+            return Namespace::XML;
         }
-        let bound = self
-            .bindings
-            .iter()
-            .rev()
-            .find(|binding| binding.prefix == prefix);
-        bound.map_or(Namespace::NONE, |binding| binding.namespace.clone())
+        // Two empty texts must not be compared, see `namespace_cache::NONE`.
+        let is_same = |bound: &&Binding<'_>| {
+            bound.prefix.len() == prefix.len() && (prefix.is_empty() || bound.prefix == prefix)
+        };
+        match self.bindings.iter().rev().find(is_same) {
+            Some(binding) => binding.namespace.clone(),
+            None if prefix.is_empty() => const { Namespace::from_str(CLIENT) },
+            None => namespace_cache::NONE,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod emit;
 pub(crate) mod escape;
 pub(crate) mod events;
 pub(crate) mod names;
+pub(crate) mod namespace_cache;
 pub(crate) mod tokens;
 
 pub use self::chars::forbidden as forbidden_char;
