@@ -104,9 +104,14 @@ impl Reader {
     /// the small stanzas after it would keep the large buffer alive, a thousand times its own size.
     fn take(&mut self, length: usize) -> BytesMut {
         let taken = self.buffer.split_to(length);
+        self.chunk.last_stanza(length);
         self.grown |= length > CHUNK;
         if !self.grown {
-            return taken;
+            return if self.chunk.is_too_large_for(length) {
+                BytesMut::from(&taken[..])
+            } else {
+                taken
+            };
         }
         if self.buffer.len() <= CHUNK {
             self.buffer = BytesMut::from(&self.buffer[..]);

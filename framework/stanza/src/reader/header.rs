@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use jid::Jid;
 
 use super::Event;
+use super::jid_cache::JidCache;
 use super::tag::{Role, Tag};
 use crate::stanza::{
     Address, Children, IqType, Kind, MessageType, PresenceType, RawAddresses, Stanza,
@@ -165,7 +166,7 @@ impl StreamHeader {
 }
 
 impl StanzaHeader {
-    pub(super) fn read(tag: &Tag, bytes: &[u8]) -> Self {
+    pub(super) fn read(tag: &Tag, bytes: &[u8], jids: &mut JidCache) -> Self {
         let name = std::str::from_utf8(tag.name.local(bytes)).unwrap_or_default();
         let mut header = Self {
             name: name.into(),
@@ -174,8 +175,8 @@ impl StanzaHeader {
         for attribute in &tag.attributes {
             let value = || attribute.value(bytes);
             match attribute.name.all(bytes) {
-                b"from" => header.from = Address::read(&value()),
-                b"to" => header.to = Address::read(&value()),
+                b"from" => header.from = jids.read(&value()),
+                b"to" => header.to = jids.read(&value()),
                 b"id" => {
                     header.id = Some(value().into()).filter(|id: &CompactString| !id.is_empty());
                 }

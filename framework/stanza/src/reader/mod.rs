@@ -30,10 +30,12 @@
 //! has arrived, text is checked as it arrives. The result does not depend on how the bytes were
 //! split.
 
+mod chunk;
 mod element;
 mod end_tag;
 mod error;
 mod header;
+mod jid_cache;
 mod limits;
 mod namespaces;
 mod partial;
@@ -48,9 +50,11 @@ mod text;
 
 use bytes::{Buf, BytesMut};
 
+use self::chunk::{CHUNK, Chunk};
 pub use self::element::{ElementError, read_element};
 pub use self::error::ReadError;
 pub use self::header::{RejectedStanza, StanzaDefect, StreamHeader};
+use self::jid_cache::JidCache;
 pub use self::limits::ReaderLimits;
 use self::partial::PartialElement;
 use self::prolog::StreamState;
@@ -64,9 +68,6 @@ use crate::stanza::Stanza;
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
 /// The content namespace of a component's stream (XEP-0114 §3).
 pub const COMPONENT: &str = "jabber:component:accept";
-
-/// The capacity that the buffer grows by. At least a quarter of it is offered to each read.
-const CHUNK: usize = 16 * 1024;
 
 /// An event of the stream, returned by [`Reader::next`].
 #[derive(Debug)]
@@ -105,6 +106,7 @@ pub enum Event {
 pub struct Reader {
     bounds: ReaderLimits,
     buffer: BytesMut,
+    chunk: Chunk,
     /// The buffer has grown for a stanza larger than a chunk.
     grown: bool,
     /// The start of the unprocessed bytes. Inside a stanza, the stanza starts at 0.
@@ -115,6 +117,7 @@ pub struct Reader {
     state: StreamState,
     scope: Scope,
     tag: Tag,
+    jids: JidCache,
     partial: Option<PartialElement>,
     /// The number of open elements that exceed the limits, which are counted but not kept.
     skipped: usize,
@@ -148,6 +151,7 @@ impl Reader {
         Self {
             bounds: bounds.clamped(),
             buffer: BytesMut::new(),
+            chunk: Chunk::default(),
             grown: false,
             at: 0,
             search: Search::default(),
@@ -155,6 +159,7 @@ impl Reader {
             state: StreamState::Start,
             scope: Scope::default(),
             tag: Tag::default(),
+            jids: JidCache::default(),
             partial: None,
             skipped: 0,
         }
@@ -164,9 +169,7 @@ impl Reader {
     ///
     /// It has at least 4 KiB of free capacity, so that it can be passed to a read call.
     pub fn buffer(&mut self) -> &mut BytesMut {
-        if self.buffer.capacity() - self.buffer.len() < CHUNK / 4 {
-            self.buffer.reserve(CHUNK);
-        }
+        self.chunk.offer(&mut self.buffer);
         &mut self.buffer
     }
 
@@ -184,6 +187,7 @@ impl Reader {
             self.state = StreamState::Closed;
             return Ok(Some(Event::Close));
         }
+        self.chunk.received(self.buffer.len());
         loop {
             let Some(&first) = self.buffer.get(self.at) else {
                 return Ok(None);

@@ -3,6 +3,7 @@
 use bytes::{Buf, BytesMut};
 
 use super::header::{RejectedStanza, StanzaDefect, StanzaHeader};
+use super::jid_cache::JidCache;
 use super::scope::{KnownNamespace, Scope};
 use super::tag::{Attribute, Role, Tag};
 use super::{Event, StreamElement};
@@ -35,7 +36,13 @@ enum Content {
 
 impl PartialElement {
     /// Starts an element with the tag at the start of `bytes`, which `scope` already contains.
-    pub(super) fn open(scope: &Scope, tag: &Tag, bytes: &[u8], inner: usize) -> Self {
+    pub(super) fn open(
+        scope: &Scope,
+        tag: &Tag,
+        bytes: &[u8],
+        inner: usize,
+        jids: &mut JidCache,
+    ) -> Self {
         let bound = scope.resolve(tag.name.prefix(bytes));
         let name = tag.name.local(bytes);
         let is_stanza_namespace = bound.is_some_and(|bound| {
@@ -46,7 +53,7 @@ impl PartialElement {
         });
         let what = match name {
             b"iq" | b"message" | b"presence" if is_stanza_namespace => {
-                Content::Stanza(StanzaHeader::read(tag, bytes))
+                Content::Stanza(StanzaHeader::read(tag, bytes, jids))
             }
             _ => Content::Other {
                 namespace: String::from_utf8_lossy(bound.map_or(b"", |bound| bound.namespace))

@@ -70,7 +70,9 @@ impl Reader {
     fn open_top(&mut self, length: usize) -> Result<Step, ReadError> {
         let bytes = &self.buffer[self.at..self.at + length];
         namespaces::open_element(&mut self.scope, &self.tag, bytes)?;
-        self.partial = Some(PartialElement::open(&self.scope, &self.tag, bytes, length));
+        let jids = &mut self.jids;
+        let partial = PartialElement::open(&self.scope, &self.tag, bytes, length, jids);
+        self.partial = Some(partial);
         // From here, the stanza starts at 0.
         self.buffer.advance(self.at);
         self.at = length;
