@@ -200,7 +200,8 @@ fn layers(
         }
     };
     // Outermost, so that rejected stanzas are counted and traced as well.
-    builder.layer(metrics.clone()).layer(TraceLayer)
+    // As one layer, so that the two share a boxed future.
+    builder.layer((TraceLayer, metrics.clone()))
 }
 
 /// Formats the reason a component cannot be built.

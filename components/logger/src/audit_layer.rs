@@ -1,6 +1,5 @@
 //! Recording the traffic of other components in the same process.
 
-use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -155,10 +154,10 @@ where
     fn call(&mut self, inbound: Inbound) -> ReplyFuture {
         // A request that cannot be recorded is not handled.
         if let Err(error) = self.layer.record(inbound.stanza()) {
-            return Box::pin(ready(Err(error.into())));
+            return ReplyFuture::ready(Err(error.into()));
         }
         let answer = self.inner.call(inbound);
-        Box::pin(async move { answer.await.map_err(Into::into) })
+        ReplyFuture::new(async move { answer.await.map_err(Into::into) })
     }
 }
 

@@ -23,7 +23,6 @@
 //! satisfy them.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -32,9 +31,7 @@ use crate::error::BoxError;
 use crate::extract::FromInbound;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
-
-/// The future returned by routes and by the services of this crate.
-pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Send>>;
+pub use crate::reply_future::ReplyFuture;
 
 /// An async function of up to sixteen arguments, or an `Arc` of a [`StanzaHandler`].
 ///
@@ -123,7 +120,7 @@ impl<H: StanzaHandler + ?Sized> Handler<ViaObject> for Arc<H> {
 
     fn call(&self, ViaObject(inbound): ViaObject) -> ReplyFuture {
         let handler = Self::clone(self);
-        Box::pin(async move { handler.handle(inbound).await })
+        ReplyFuture::new(async move { handler.handle(inbound).await })
     }
 }
 

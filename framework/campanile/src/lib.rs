@@ -492,6 +492,7 @@ pub mod limits;
 pub mod metrics;
 pub mod module;
 pub mod reply;
+mod reply_future;
 pub mod router;
 pub mod settings;
 mod shutdown;

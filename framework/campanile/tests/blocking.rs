@@ -132,6 +132,19 @@ fn handler_that_blocks_delays_only_its_lane() {
 }
 
 #[test]
+fn handler_that_blocks_after_an_await_delays_only_its_lane() {
+    check("handler, after an await", |gate| {
+        Router::new().iq_get("urn:x", move || {
+            let gate = Arc::clone(&gate);
+            async move {
+                tokio::task::yield_now().await;
+                gate.enter();
+            }
+        })
+    });
+}
+
+#[test]
 fn function_that_blocks_before_its_future_delays_only_its_lane() {
     check("function", |gate| {
         Router::new().iq_get("urn:x", move || {

@@ -24,6 +24,7 @@ impl Deadline {
     }
 
     /// Returns the time that remains, or `None` if the read is over.
+    #[cfg(feature = "postgres")]
     pub(super) fn remaining(&self) -> Option<Duration> {
         let left = self.end.saturating_duration_since(Instant::now());
         (!self.is_over() && !left.is_zero()).then_some(left)

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use jid::{BareJid, Jid};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tower::util::BoxService;
-use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -255,7 +253,7 @@ impl ComponentBuilder {
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
     {
-        self.service = Some(BoxService::new(service.map_err(Into::into)));
+        self.service = Some(App::new(service));
         self
     }
 
@@ -268,9 +266,8 @@ impl ComponentBuilder {
         <L::Service as Service<Inbound>>::Error: Into<BoxError>,
         <L::Service as Service<Inbound>>::Future: Send + 'static,
     {
-        self.layers.push(Box::new(move |app| {
-            BoxService::new(layer.layer(app).map_err(Into::into))
-        }));
+        self.layers
+            .push(Box::new(move |app| App::new(layer.layer(app))));
         self
     }
 
@@ -444,16 +441,11 @@ impl ComponentBuilder {
                             .map_err(BuildError::Mount)?;
                     }
                 }
-                BoxService::new(router)
+                App::of_router(router)
             }
         };
-        let timed = ServiceBuilder::new()
-            .timeout(limits.handler_timeout)
-            .service(inner);
-        let app = self
-            .layers
-            .into_iter()
-            .fold(BoxService::new(timed), |app, layer| layer(app));
+        let timed = inner.with_deadline(limits.handler_timeout);
+        let app = self.layers.into_iter().fold(timed, |app, layer| layer(app));
         let response_forwarder = match self.response_forwarder {
             Some(forwarder) => Some(forwarder),
             None => forwarder_of(&self.modules).map_err(BuildError::Mount)?,

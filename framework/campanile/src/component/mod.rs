@@ -1,5 +1,6 @@
 //! Components: built from a router and modules, and run until they are stopped.
 
+mod app;
 mod attempt_log;
 mod backoff;
 mod builder;
@@ -16,20 +17,14 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
-use tower::util::BoxService;
 
+pub use self::app::App;
 pub use self::builder::{BuildError, ComponentBuilder};
 pub use self::reload_handle::{ReloadError, ReloadHandle};
 use self::run::{Runner, Stop};
 pub use self::status::{RunError, Status};
 use crate::client::Client;
-use crate::error::BoxError;
-use crate::inbound::Inbound;
 use crate::metrics::{Cause, Counters, Gauges, Registry, Requests};
-use crate::reply::Reply;
-
-/// The whole service of a component, boxed once at its outermost layer.
-pub(crate) type App = BoxService<Inbound, Reply, BoxError>;
 
 /// A component that is ready to run.
 pub struct Component {

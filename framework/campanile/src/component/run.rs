@@ -217,6 +217,8 @@ impl Runner {
                 Ended::Lost(LinkError::Panicked(why))
             }
         };
+        // Already done, unless it has panicked.
+        self.dispatch.detach();
         self.counters.gauges.set_keepalive(None);
         self.counters
             .gauges

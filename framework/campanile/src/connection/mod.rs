@@ -13,6 +13,7 @@ mod secret;
 mod trace;
 mod transport;
 mod unconfirmed;
+mod wake_later;
 
 #[doc(hidden)]
 pub use self::happy_eyeballs::connect_to_any;

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::wake_later::wake_later;
+
 /// Acknowledges at once what is not going to be answered at once.
 ///
 /// A server that leaves Nagle's algorithm on, as Prosody does, holds back a small segment until the
@@ -14,11 +16,23 @@ use tokio::net::TcpStream;
 /// of sending it along with data. A stanza answered in the same turn carries its acknowledgement
 /// with the reply. A keepalive ping, or a message whose handler waits for something, does not, and
 /// would delay the stanza after it.
+///
+/// A handler that only yields is done before the stream is idle for the second time, so that is
+/// when the acknowledgement is sent: it costs a system call and a segment.
 #[derive(Debug)]
 pub(super) struct QuickAckStream {
     stream: TcpStream,
-    /// Set if something was read and nothing was written since.
-    ack_owed: bool,
+    ack: Ack,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ack {
+    /// Nothing was read, or something was written since.
+    Sent,
+    /// Something was read.
+    Owed,
+    /// The stream was idle, and the task has been told to look again.
+    Due,
 }
 
 impl QuickAckStream {
@@ -32,13 +46,13 @@ impl QuickAckStream {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
-            ack_owed: false,
+            ack: Ack::Sent,
         })
     }
 
     /// Sends the acknowledgement.
     fn acknowledge(&mut self) {
-        self.ack_owed = false;
+        self.ack = Ack::Sent;
         // The kernel resets the option with the next write. If setting it fails, the connection has
         // failed, and reading reports that.
         #[cfg(target_os = "linux")]
@@ -53,10 +67,14 @@ impl AsyncRead for QuickAckStream {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
-        if read.is_ready() {
-            self.ack_owed = true;
-        } else if self.ack_owed {
-            self.acknowledge();
+        match self.ack {
+            _ if read.is_ready() => self.ack = Ack::Owed,
+            Ack::Sent => {}
+            Ack::Owed => {
+                self.ack = Ack::Due;
+                wake_later(cx);
+            }
+            Ack::Due => self.acknowledge(),
         }
         read
     }
@@ -68,7 +86,7 @@ impl AsyncWrite for QuickAckStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.ack_owed = false;
+        self.ack = Ack::Sent;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -77,7 +95,7 @@ impl AsyncWrite for QuickAckStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.ack_owed = false;
+        self.ack = Ack::Sent;
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 

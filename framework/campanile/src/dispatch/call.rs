@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use tower_service::Service;
 
 use crate::error::{BoxError, catch_panic};
+use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 
@@ -27,53 +28,39 @@ impl std::error::Error for Panicked {}
 /// The outcome of the first poll.
 pub(super) enum First {
     Ready(Outcome),
-    Pending(Running),
+    Pending(ReplyFuture),
 }
-
-/// The future of a handler that did not complete at its first poll.
-pub(super) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Polls the service for readiness. A service that panics is never ready again.
 pub(super) fn poll_ready<S>(service: &mut S, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>>
 where
-    S: Service<Inbound>,
-    S::Error: Into<BoxError>,
+    S: Service<Inbound, Error = BoxError>,
 {
-    catch_panic(|| service.poll_ready(cx).map_err(Into::into))
+    catch_panic(|| service.poll_ready(cx))
         .unwrap_or_else(|text| Poll::Ready(Err(Box::new(Panicked(text)))))
 }
 
 /// Calls the service and polls its future once.
 ///
-/// The waker does nothing: a pending future is polled again by the task that takes it over. Without
-/// `unconstrained`, a handler could be forced to yield only because the stanzas before it used up
-/// the task's budget.
-pub(super) fn first_poll<S>(service: &mut S, inbound: Inbound) -> First
+/// Without `unconstrained`, a handler could be forced to yield only because the stanzas before it
+/// used up the task's budget.
+pub(super) fn first_poll<S>(service: &mut S, inbound: Inbound, waker: &Waker) -> First
 where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-    S::Future: Unpin + Send + 'static,
+    S: Service<Inbound, Response = Reply, Error = BoxError, Future = ReplyFuture>,
 {
     let called = catch_panic(|| {
-        // Component services are boxed once at their outermost layer, so no pinning is needed here.
         let mut future = service.call(inbound);
-        let mut context = Context::from_waker(Waker::noop());
-        let polled = pin!(tokio::task::coop::unconstrained(&mut future)).poll(&mut context);
-        match polled {
-            Poll::Ready(outcome) => First::Ready(outcome.map_err(Into::into)),
-            Poll::Pending => {
-                First::Pending(Box::pin(async move { future.await.map_err(Into::into) }))
-            }
+        let mut context = Context::from_waker(waker);
+        match pin!(tokio::task::coop::unconstrained(&mut future)).poll(&mut context) {
+            Poll::Ready(outcome) => First::Ready(outcome),
+            Poll::Pending => First::Pending(future),
         }
     });
     called.unwrap_or_else(|text| First::Ready(Err(Box::new(Panicked(text)))))
 }
 
-/// Polls a future to completion, turning a panic into an error.
-pub(super) async fn finish(mut running: Running) -> Outcome {
-    std::future::poll_fn(move |context| {
-        catch_panic(|| running.as_mut().poll(context))
-            .unwrap_or_else(|text| Poll::Ready(Err(Box::new(Panicked(text)))))
-    })
-    .await
+/// Polls a future, turning a panic into an error.
+pub(super) fn poll(future: &mut ReplyFuture, context: &mut Context<'_>) -> Poll<Outcome> {
+    catch_panic(|| Pin::new(future).poll(context))
+        .unwrap_or_else(|text| Poll::Ready(Err(Box::new(Panicked(text)))))
 }

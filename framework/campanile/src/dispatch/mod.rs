@@ -1,35 +1,37 @@
 //! The dispatcher: order within a lane, concurrency across lanes, and limits on everything.
 //!
 //! A *lane* is all stanzas from one bare JID to one bare JID; they are handled in order. A handler
-//! that completes at its first poll costs no task and no table entry. The dispatcher outlives
-//! connections: a lost connection cancels no handler.
+//! that completes at its first poll costs no table entry, and one that awaits costs no task. The
+//! dispatcher outlives connections: a lost connection cancels no handler.
 
 mod call;
 mod hot_swap;
+mod in_flight;
 mod lanes;
 mod overload;
 mod prehashed;
 mod reply_sink;
+mod wake_queue;
 
 use std::fmt;
-use std::future::Future;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use self::call::{First, Outcome, Panicked};
 pub(crate) use self::hot_swap::HotSwap;
+use self::in_flight::{Completed, HandlerTask, InFlight, InFlightHandler, Running, Turn};
 use self::lanes::{Keys, Lanes};
 use self::overload::ErrorThrottle;
-use self::prehashed::PrehashedMap;
 pub(crate) use self::reply_sink::ReplySink;
 use crate::address::{bare, canonical};
 use crate::client::Client;
 use crate::error::{BoxError, Condition, StanzaError, too_large_by_peer};
+use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::metrics::Registry;
@@ -60,12 +62,10 @@ pub(crate) struct Dispatch<S> {
     hasher: RandomState,
     unordered: u64,
     lanes: Lanes,
-    /// The running handlers. Each outcome carries the time at which it was known, so that a reply
-    /// does not become younger while there is no connection.
-    tasks: JoinSet<(Outcome, Instant)>,
-    in_flight: PrehashedMap<Id, InFlightHandler>,
-    /// A task was spawned whose end would not wake this task yet.
-    unpolled_tasks: bool,
+    /// The running handlers.
+    in_flight: InFlight,
+    /// Stands for the route of a service without routes.
+    unrouted: Arc<RouteStats>,
     /// The route called for the last stanza.
     called_route: CalledRoute,
     error_throttle: ErrorThrottle,
@@ -80,18 +80,9 @@ struct Request {
     route: Option<Arc<RouteStats>>,
 }
 
-/// A stanza whose handler runs in a task.
-struct InFlightHandler {
-    stanza: Arc<Stanza>,
-    keys: Keys,
-    route: Option<Arc<RouteStats>>,
-}
-
 impl<S> Dispatch<S>
 where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-    S::Future: Unpin + Send + 'static,
+    S: Service<Inbound, Response = Reply, Error = BoxError, Future = ReplyFuture>,
 {
     pub(crate) fn new(
         service: S,
@@ -111,9 +102,8 @@ where
             hasher: RandomState::new(),
             unordered: 0,
             lanes: Lanes::default(),
-            tasks: JoinSet::new(),
-            in_flight: PrehashedMap::default(),
-            unpolled_tasks: false,
+            in_flight: InFlight::default(),
+            unrouted: RouteStats::new("the service", false),
             called_route: CalledRoute::default(),
             error_throttle: ErrorThrottle::new(),
             log: Throttle::default(),
@@ -191,52 +181,60 @@ where
             self.apply_swap();
         }
         let mut left = turn;
-        loop {
-            self.join(cx, &mut left, out);
-            if start {
-                self.start_waiting(cx, &mut left, out)?;
-            }
-            if left == 0 || !self.unpolled_tasks {
-                return Ok(left == 0);
-            }
+        self.resume(&mut left, out);
+        if start {
+            self.start_waiting(cx, &mut left, out)?;
         }
+        Ok(left == 0)
     }
 
-    /// Returns `true` if tasks were spawned since the last [`Dispatch::poll`], which must then be
-    /// called again so that their end wakes this task.
-    pub(crate) fn has_unpolled_tasks(&self) -> bool {
-        self.unpolled_tasks
+    /// Returns `true` if a handler has woken, so that [`Dispatch::poll`] must be called again.
+    /// Otherwise the next one wakes the connection.
+    pub(crate) fn is_woken(&self, connection: &Waker) -> bool {
+        self.in_flight.is_woken(connection)
     }
 
-    /// Processes completed tasks until there are none; from then on the next task that ends wakes
-    /// the connection.
-    fn join(&mut self, cx: &mut Context<'_>, left: &mut usize, out: &mut impl ReplySink) {
-        while *left > 0 {
-            let Poll::Ready(Some(done)) = self.tasks.poll_join_next_with_id(cx) else {
-                self.unpolled_tasks = false;
+    /// Gives each running handler a task of its own, until there is a connection again.
+    pub(crate) fn detach(&mut self) {
+        self.in_flight.detach();
+    }
+
+    /// Polls the handlers that have woken, while the budget of this task lasts.
+    fn resume(&mut self, left: &mut usize, out: &mut impl ReplySink) {
+        let turn = Turn {
+            now: out.now(),
+            slow_handler: self.limits.slow_handler,
+        };
+        self.in_flight.take_woken();
+        while *left > 0 && has_budget_remaining() {
+            let Some(polled) = self.in_flight.poll_next(turn) else {
                 return;
             };
             *left -= 1;
-            let (id, (outcome, since)) = match done {
-                Ok(done) => done,
-                Err(error) => (error.id(), (Err(error.into()), out.now())),
-            };
-            let Some(handler) = self.in_flight.remove(&id) else {
-                continue;
-            };
-            self.lanes
-                .done(handler.keys, handler.stanza.weight(), &self.limits);
-            if out.now().saturating_duration_since(since) >= self.limits.reply_max_age {
-                self.counters.stale.inc();
-                continue;
+            if let Poll::Ready(completed) = polled {
+                self.finish(completed, out);
             }
-            let request = Request {
-                keys: Some(handler.keys),
-                stanza: handler.stanza,
-                route: handler.route,
-            };
-            self.settle(request, outcome, since, out);
         }
+    }
+
+    fn finish(&mut self, completed: Completed, out: &mut impl ReplySink) {
+        let Completed {
+            handler,
+            outcome,
+            since,
+        } = completed;
+        self.lanes
+            .done(handler.keys, handler.stanza.weight(), &self.limits);
+        if out.now().saturating_duration_since(since) >= self.limits.reply_max_age {
+            self.counters.stale.inc();
+            return;
+        }
+        let request = Request {
+            keys: Some(handler.keys),
+            stanza: handler.stanza,
+            route: handler.route,
+        };
+        self.settle(request, outcome, since, out);
     }
 
     fn start_waiting(
@@ -281,11 +279,10 @@ where
             self.counters.late.inc();
             self.refuse(&stanza, Condition::RecipientUnavailable, out);
         }
-        self.tasks.abort_all();
-        for (_, handler) in std::mem::take(&mut self.in_flight) {
+        for stanza in self.in_flight.clear() {
             self.counters.timeouts.inc();
             let error = StanzaError::new(Condition::RemoteServerTimeout);
-            self.write(&handler.stanza, Reply::Error(error), out.now(), out);
+            self.write(&stanza, Reply::Error(error), out.now(), out);
         }
     }
 
@@ -329,7 +326,7 @@ where
         self.ready = false;
         // The real clock, not tokio's: this measures how long the handler blocks this thread.
         let start = std::time::Instant::now();
-        let first = call::first_poll(&mut self.service, inbound);
+        let first = call::first_poll(&mut self.service, inbound, self.in_flight.next_waker());
         slow_handlers::record(
             &self.called_route,
             start.elapsed(),
@@ -357,25 +354,33 @@ where
                 if !waited {
                     self.lanes.start(keys, stanza.weight());
                 }
-                let route = self.called_route.get();
-                let handler = InFlightHandler {
-                    stanza,
-                    keys,
-                    route,
-                };
-                self.spawn(call::finish(running), handler);
+                self.keep(running, stanza, keys);
             }
         }
     }
 
-    fn spawn(
-        &mut self,
-        running: impl Future<Output = Outcome> + Send + 'static,
-        handler: InFlightHandler,
-    ) {
-        let task = self.tasks.spawn(with_end_time(running));
-        self.in_flight.insert(task.id(), handler);
-        self.unpolled_tasks = true;
+    /// Keeps a handler that was not done at its first poll.
+    fn keep(&mut self, future: ReplyFuture, stanza: Arc<Stanza>, keys: Keys) {
+        let route = self.called_route.get();
+        let stats = route.as_ref().unwrap_or(&self.unrouted);
+        let in_task = stats.resumes_in_task();
+        let stats = Arc::clone(stats);
+        let running = if in_task {
+            Running::Task(HandlerTask::new(future, Some(stats)))
+        } else {
+            Running::InPlace(future, stats)
+        };
+        let handler = InFlightHandler {
+            stanza,
+            keys,
+            route,
+            running,
+        };
+        if in_task {
+            self.in_flight.insert(handler);
+        } else {
+            self.in_flight.insert_polled(handler);
+        }
     }
 
     fn settle(
@@ -412,8 +417,9 @@ where
             stanza,
             keys,
             route,
+            running: Running::Deferred(ReplyFuture::new(later.wait(deadline))),
         };
-        self.spawn(later.wait(deadline), handler);
+        self.in_flight.insert(handler);
     }
 
     fn classify(&mut self, request: &Request, error: &BoxError) -> StanzaError {
@@ -526,9 +532,11 @@ where
     }
 }
 
-async fn with_end_time(running: impl Future<Output = Outcome>) -> (Outcome, Instant) {
-    let outcome = running.await;
-    (outcome, Instant::now())
+impl<S> Dispatch<S> {
+    /// Returns `true` if a handler runs that has not completed.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
 }
 
 impl<S> fmt::Debug for Dispatch<S> {

@@ -113,7 +113,7 @@ where
         let mut ready = std::mem::replace(&mut self.inner, clone);
         let call = move |inbound| -> ReplyFuture {
             let reply = ready.call(inbound);
-            Box::pin(async move { reply.await.map_err(Into::into)?.into_reply() })
+            ReplyFuture::new(async move { reply.await.map_err(Into::into)?.into_reply() })
         };
         let reply = (self.function)(
             inbound,
@@ -121,7 +121,7 @@ where
                 call: Box::new(call),
             },
         );
-        Box::pin(async move { reply.await.into_reply() })
+        ReplyFuture::new(async move { reply.await.into_reply() })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tower::ServiceExt;
 use tower_layer::Layer;
@@ -62,7 +62,6 @@ impl Route {
     }
 
     /// Handles one stanza.
-    #[must_use]
     #[doc(hidden)]
     pub fn handle(&self, inbound: Inbound) -> ReplyFuture {
         self.0.call(inbound)
@@ -112,9 +111,9 @@ where
         match A::from_inbound(&inbound, &self.state) {
             Ok(arguments) => {
                 let answer = self.handler.call(arguments);
-                Box::pin(async move { answer.await.into_reply() })
+                ReplyFuture::new(async move { answer.await.into_reply() })
             }
-            Err(rejection) => Box::pin(std::future::ready(Err(rejection.into()))),
+            Err(rejection) => ReplyFuture::ready(Err(rejection.into())),
         }
     }
 }
@@ -130,14 +129,20 @@ where
     T::Future: Send + 'static,
 {
     fn call(&self, inbound: Inbound) -> ReplyFuture {
-        let service = self.0.clone();
-        Box::pin(async move {
-            service
-                .oneshot(inbound)
-                .await
-                .map_err(Into::into)?
-                .into_reply()
-        })
+        let mut service = self.0.clone();
+        // Most services are always ready, and their call needs no future that holds the stanza.
+        // The others are asked again, with a waker that wakes something.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => {
+                let response = service.call(inbound);
+                ReplyFuture::new(async move { response.await.map_err(Into::into)?.into_reply() })
+            }
+            Poll::Ready(Err(error)) => ReplyFuture::ready(Err(error.into())),
+            Poll::Pending => ReplyFuture::new(async move {
+                let response = service.oneshot(inbound).await;
+                response.map_err(Into::into)?.into_reply()
+            }),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl Service<Inbound> for Router<()> {
     fn call(&mut self, inbound: Inbound) -> ReplyFuture {
         let table = self.inner.table();
         if unmatched::is_bad_request(inbound.stanza()) {
-            return Box::pin(std::future::ready(Err(unmatched::bad_request().into())));
+            return ReplyFuture::ready(Err(unmatched::bad_request().into()));
         }
         match table.find(inbound.stanza()) {
             Some(Found::Route(call)) => call.handle(inbound, table.advertised()),
@@ -74,7 +74,7 @@ impl Service<Inbound> for Router<()> {
                 inbound.called_route().ignore_body();
                 call.handle(inbound, table.advertised())
             }
-            None => Box::pin(std::future::ready(unmatched::answer(table, &inbound))),
+            None => ReplyFuture::ready(unmatched::answer(table, &inbound)),
         }
     }
 }

@@ -49,10 +49,10 @@ impl Call {
     pub(super) fn handle(&self, inbound: Inbound, advertised: &Advertised) -> ReplyFuture {
         match self {
             Self::Route(route, stats) if stats.enter(inbound.called_route()) => {
-                Box::pin(Spawned::new(route.clone(), inbound, Arc::clone(stats)))
+                ReplyFuture::new(Spawned::new(route.clone(), inbound, Arc::clone(stats)))
             }
             Self::Route(route, _) => route.handle(inbound),
-            Self::Builtin(builtin) => Box::pin(std::future::ready(builtin(&inbound, advertised))),
+            Self::Builtin(builtin) => ReplyFuture::ready(builtin(&inbound, advertised)),
         }
     }
 }

@@ -11,15 +11,14 @@ use crate::client::Offered;
 use crate::connection::keepalive::PingEvent;
 use crate::dispatch::ReplySink;
 use crate::error::{BoxError, Condition, LinkError, StanzaError};
+use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::reply::{self, Reply};
 use crate::stanza::{Kind, Stanza};
 
 impl<S> Link<'_, S>
 where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-    S::Future: Unpin + Send + 'static,
+    S: Service<Inbound, Response = Reply, Error = BoxError, Future = ReplyFuture>,
 {
     pub(super) fn stanza(&mut self, cx: &mut Context<'_>, stanza: Stanza) -> Result<(), Ended> {
         let shared = self.parts.client.shared();

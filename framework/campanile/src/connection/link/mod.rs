@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use campanile_stanza::reader::Reader;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Interval};
 use tower_service::Service;
 
@@ -26,6 +27,7 @@ use super::transport::Io;
 use crate::client::Client;
 use crate::dispatch::Dispatch;
 use crate::error::{BoxError, LinkError};
+use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::metrics::Registry;
@@ -81,6 +83,10 @@ pub(crate) struct Link<'l, S> {
     paused: bool,
     /// Set if the reader may hold unprocessed events.
     unread: bool,
+    /// Replies that are written a little later, together with those that follow at once.
+    held: Option<HeldReplies>,
+    /// The last read found nothing, and the socket wakes this task once there is something.
+    read_waits: bool,
     /// Since when the socket has accepted nothing.
     stalled: Option<Instant>,
     /// Time at which bytes last came in, exact to one tick.
@@ -91,6 +97,14 @@ pub(crate) struct Link<'l, S> {
     address_log: Throttle,
     /// The numbers of rejected stanzas, and of those without an error reply, when the drain began.
     before_drain: Option<[u64; 2]>,
+}
+
+/// Replies that are not written yet, although the socket may accept them.
+#[derive(Debug)]
+struct HeldReplies {
+    since: std::time::Instant,
+    /// The number of bytes to write when they were looked at last.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,9 +119,7 @@ enum Phase {
 
 impl<'l, S> Link<'l, S>
 where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-    S::Future: Unpin + Send + 'static,
+    S: Service<Inbound, Response = Reply, Error = BoxError, Future = ReplyFuture>,
 {
     pub(crate) fn new(io: Io, reader: Reader, parts: Parts<'l, S>) -> Self {
         let now = Instant::now();
@@ -121,6 +133,8 @@ where
             phase: Phase::Running,
             paused: false,
             unread: true,
+            held: None,
+            read_waits: false,
             stalled: None,
             heard: now,
             after_close: [0; 3],
@@ -141,6 +155,7 @@ where
             self.poll(cx)
         })
         .await;
+        self.parts.dispatch.detach();
         let ended = match ended {
             Ended::Lost(LinkError::Read(fault)) => {
                 self.send_stream_error(fault).await;
@@ -182,7 +197,9 @@ where
                     Err(error) => return Poll::Ready(Ended::Service(error)),
                 };
             self.ping_for_confirmation();
-            if let Err(error) = self.write(cx) {
+            if (more || !self.holds_replies(cx))
+                && let Err(error) = self.write(cx)
+            {
                 return Poll::Ready(Ended::Lost(error));
             }
             if self.finish_draining(more) {
@@ -191,7 +208,7 @@ where
             // There is no wake for work that was left for lack of space, once there is space.
             let resumes = self.paused && !self.is_full();
             if more || resumes || (left && self.has_room()) {
-                if began.elapsed() < TURN {
+                if may_continue(began) {
                     continue;
                 }
                 // Yields to other tasks, since this one may never run out of work. It does not
@@ -201,12 +218,20 @@ where
                 return Poll::Pending;
             }
             match self.read(cx) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => self.read_waits = false,
                 Poll::Ready(Err(ended)) => return Poll::Ready(ended),
                 // Checked only after everything received has been read: this process may itself
                 // have been suspended.
                 Poll::Pending if self.is_server_silent() => {
                     return Poll::Ready(Ended::Lost(NOT_CLOSED));
+                }
+                // Only now: a handler that keeps waking itself must not keep the stream from being
+                // read.
+                Poll::Pending if self.parts.dispatch.is_woken(cx.waker()) => {
+                    if !may_continue(began) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Poll::Pending => return Poll::Pending,
             }
@@ -221,12 +246,8 @@ where
             // Nothing would be read, and so no round trip could advance the quarantine.
             self.parts.outbox.release();
         }
-        let mut more = self.dispatch(cx)?;
-        more |= self.take_events(cx, began)?;
-        if self.parts.dispatch.has_unpolled_tasks() {
-            more |= self.dispatch(cx)?;
-        }
-        Ok(more)
+        let more = self.dispatch(cx)?;
+        Ok(self.take_events(cx, began)? || more)
     }
 
     fn dispatch(&mut self, cx: &mut Context<'_>) -> Result<bool, Ended> {
@@ -238,4 +259,11 @@ where
             .poll(cx, TURN_STANZAS, start, self.parts.outbox)
             .map_err(Ended::Service)
     }
+}
+
+/// Returns `true` if the connection may go on in this poll of its task: it has not been busy for a
+/// turn, and neither the handlers nor the socket have used up the budget of the task, without which
+/// everything in it is pending.
+fn may_continue(began: std::time::Instant) -> bool {
+    has_budget_remaining() && began.elapsed() < TURN
 }

@@ -11,15 +11,14 @@ use tower_service::Service;
 use super::{Ended, Link, Phase, TURN_BYTES, TURN_STANZAS};
 use crate::connection::trace;
 use crate::error::{BoxError, LinkError, StreamError};
+use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 use crate::slow_handlers::TURN;
 
 impl<S> Link<'_, S>
 where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-    S::Future: Unpin + Send + 'static,
+    S: Service<Inbound, Response = Reply, Error = BoxError, Future = ReplyFuture>,
 {
     pub(super) fn take_events(
         &mut self,
@@ -73,9 +72,10 @@ where
 impl<S> Link<'_, S> {
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         self.paused = self.is_full();
-        if self.paused {
+        if self.paused || (self.held.is_some() && self.read_waits) {
             return Poll::Pending;
         }
+        self.read_waits = true;
         let buffer = self.reader.buffer();
         let before = buffer.len();
         let read = pin!(self.io.read_buf(buffer));

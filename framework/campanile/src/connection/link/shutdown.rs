@@ -7,6 +7,7 @@ use tower_service::Service;
 use super::{Link, Phase};
 use crate::error::BoxError;
 use crate::error::LinkError;
+use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::reply::Reply;
 
@@ -17,9 +18,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 impl<S> Link<'_, S>
 where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-    S::Future: Unpin + Send + 'static,
+    S: Service<Inbound, Response = Reply, Error = BoxError, Future = ReplyFuture>,
 {
     pub(super) fn drain(&mut self) {
         self.before_drain = Some(self.refused_so_far());

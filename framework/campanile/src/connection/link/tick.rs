@@ -9,15 +9,14 @@ use super::shutdown::NOT_CLOSED;
 use super::{Link, Phase, Route};
 use crate::connection::keepalive::Due;
 use crate::error::{BoxError, LinkError};
+use crate::handler::ReplyFuture;
 use crate::inbound::Inbound;
 use crate::limits::Limits;
 use crate::reply::Reply;
 
 impl<S> Link<'_, S>
 where
-    S: Service<Inbound, Response = Reply>,
-    S::Error: Into<BoxError>,
-    S::Future: Unpin + Send + 'static,
+    S: Service<Inbound, Response = Reply, Error = BoxError, Future = ReplyFuture>,
 {
     /// Handles everything that depends only on time.
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {

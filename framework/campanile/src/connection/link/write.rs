@@ -2,12 +2,16 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+// The real clock: this measures how long replies are held back.
+use std::time::Instant;
 
 use tokio::io::AsyncWrite;
 
-use super::{Link, Phase};
+use super::{HeldReplies, Link, Phase, TURN_BYTES};
 use crate::connection::trace;
+use crate::connection::wake_later::wake_later;
 use crate::error::LinkError;
+use crate::slow_handlers::TURN;
 
 impl<S> Link<'_, S> {
     /// Returns `true` if the outbound buffer is above its limit, or, once it was reached, above
@@ -45,6 +49,36 @@ impl<S> Link<'_, S> {
             }
         }
         true
+    }
+
+    /// Returns `true` if the replies of this turn are to be written after the next one.
+    ///
+    /// A lane runs one handler at a time. If each one yields, each reply would be written alone,
+    /// with a system call that costs more than the handler.
+    pub(super) fn holds_replies(&mut self, cx: &mut Context<'_>) -> bool {
+        let unsent = self.parts.outbox.unsent().len();
+        let may_follow = self.phase == Phase::Running && self.parts.dispatch.is_running();
+        let held = match &mut self.held {
+            _ if unsent == 0 || unsent >= TURN_BYTES || !may_follow => false,
+            None => {
+                self.held = Some(HeldReplies {
+                    since: Instant::now(),
+                    bytes: unsent,
+                });
+                true
+            }
+            Some(held) => {
+                let more = unsent > held.bytes;
+                held.bytes = unsent;
+                more && held.since.elapsed() < TURN
+            }
+        };
+        if held {
+            wake_later(cx);
+        } else {
+            self.held = None;
+        }
+        held
     }
 
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {

@@ -47,7 +47,7 @@ impl Endpoint for CommandCall {
         inbound.extensions_mut().insert(CommandArguments(arguments));
         let reply = self.route.handle(inbound);
         let usage = self.command.usage();
-        Box::pin(async move { reply.await.or_else(|error| explained(error, &usage)) })
+        ReplyFuture::new(async move { reply.await.or_else(|error| explained(error, &usage)) })
     }
 }
 

@@ -133,6 +133,6 @@ impl Endpoint for List {
             .and_then(|found: &Placeholders| found.to().ok())
             .flatten();
         let text = self.text(asked.as_deref(), inbound.sender());
-        Box::pin(std::future::ready(text.into_reply()))
+        ReplyFuture::ready(text.into_reply())
     }
 }

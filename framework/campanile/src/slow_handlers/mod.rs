@@ -4,16 +4,18 @@
 //! The router records the route that it calls in the [`CalledRoute`] of the stanza, and the
 //! dispatcher measures the poll, so neither depends on the other.
 
-use std::future::Future;
-use std::pin::Pin;
+mod called_route;
+mod off_worker;
+mod resumed;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
 // The real clock: this measures a blocked thread, even while tokio's clock is paused.
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-
+pub(crate) use self::called_route::{CalledRoute, RateLimited};
+pub(crate) use self::off_worker::{off_worker, poll_off_worker};
+use self::resumed::{ResumedPolls, Verdict};
 use crate::settings::rough_duration;
 
 /// Duration of a turn of the connection after which it yields. Each turn that ends with work left
@@ -38,102 +40,6 @@ const MAX_DOUBLINGS: u32 = 6;
 /// next such poll in place would stall everybody again.
 const CERTAIN: u32 = 10;
 
-/// The route called last for one stanza, shared by its [`Inbound`](crate::inbound::Inbound)
-/// and the dispatcher.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CalledRoute(Arc<Mutex<Called>>);
-
-#[derive(Debug, Clone, Default)]
-struct Called {
-    route: Option<Arc<RouteStats>>,
-    /// The route around it: a handler is called within its layers.
-    outer: Option<Arc<RouteStats>>,
-    /// The message has a body, and the route handles only an annotation such as a chat state.
-    body_ignored: bool,
-    limited: Option<RateLimited>,
-}
-
-/// The rate limit that has rejected a stanza, before it reached a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RateLimited {
-    Sender,
-    Domain,
-}
-
-impl RateLimited {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Sender => "per_sender",
-            Self::Domain => "per_domain",
-        }
-    }
-}
-
-impl CalledRoute {
-    /// Returns an empty record for the next stanza. It reuses this allocation, unless the last
-    /// stanza is still being handled.
-    pub(crate) fn renew(&mut self) -> Self {
-        match Arc::get_mut(&mut self.0) {
-            Some(called) => {
-                *called.get_mut().unwrap_or_else(PoisonError::into_inner) = Called::default();
-            }
-            None => *self = Self::default(),
-        }
-        self.clone()
-    }
-
-    /// Returns the route that was called last.
-    pub(crate) fn get(&self) -> Option<Arc<RouteStats>> {
-        self.lock().route.clone()
-    }
-
-    /// Returns the rate limit that has rejected the stanza.
-    pub(crate) fn limited(&self) -> Option<RateLimited> {
-        self.lock().limited
-    }
-
-    pub(crate) fn set_limited(&self, by: RateLimited) {
-        self.lock().limited = Some(by);
-    }
-
-    /// Records that the body of this message reaches no handler for bodies.
-    pub(crate) fn ignore_body(&self) {
-        self.lock().body_ignored = true;
-    }
-
-    /// Returns `true` if the body of this message reached no handler for bodies.
-    pub(crate) fn is_body_ignored(&self) -> bool {
-        self.lock().body_ignored
-    }
-
-    /// Returns a copy that no longer changes with this record.
-    pub(crate) fn detached(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.lock().clone())))
-    }
-
-    /// Returns the outermost route, and the one that was called last.
-    fn routes(&self) -> Option<(Arc<RouteStats>, Arc<RouteStats>)> {
-        let called = self.lock();
-        let route = called.route.clone()?;
-        Some((
-            called.outer.clone().unwrap_or_else(|| Arc::clone(&route)),
-            route,
-        ))
-    }
-
-    fn set(&self, route: &Arc<RouteStats>) {
-        let mut called = self.lock();
-        if let Some(outer) = called.route.replace(Arc::clone(route)) {
-            called.outer.get_or_insert(outer);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Called> {
-        // No code that can panic runs under this lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The poll times of one route, and whether it runs in a task of its own.
 #[derive(Debug)]
 pub(crate) struct RouteStats {
@@ -148,6 +54,8 @@ pub(crate) struct RouteStats {
     /// The handler within the route, by whose name it is shown while it runs in tasks.
     handler: OnceLock<Arc<RouteStats>>,
     polls: Mutex<Polls>,
+    /// The polls after the first one.
+    resumed: ResumedPolls,
 }
 
 #[derive(Debug, Default)]
@@ -172,6 +80,7 @@ impl RouteStats {
             blocks: AtomicBool::new(spawn),
             handler: OnceLock::new(),
             polls: Mutex::default(),
+            resumed: ResumedPolls::default(),
         })
     }
 
@@ -233,6 +142,36 @@ impl RouteStats {
         }
     }
 
+    /// Returns `true` if a handler that is not done after its first poll gets a task of its own.
+    #[inline]
+    pub(crate) fn resumes_in_task(&self) -> bool {
+        self.resumed.in_tasks()
+    }
+
+    /// Records a poll after the first one, in the connection's task. Returns `true` if the handler
+    /// must move to a task of its own. A poll of `bound` counts as blocking.
+    pub(crate) fn record_resumed(&self, took: Duration, bound: Duration) -> bool {
+        match self.resumed.record(took, bound) {
+            Verdict::InPlace => false,
+            Verdict::Task => true,
+            Verdict::Blocked => {
+                tracing::warn!(route = %self.route, took = %rough_duration(took), "handler blocked \
+                    the connection after an await; it continues in separate tasks");
+                true
+            }
+        }
+    }
+
+    /// Returns `true` if a poll after the first one has blocked its thread before.
+    pub(crate) fn resumes_blocking(&self) -> bool {
+        self.resumed.has_blocked()
+    }
+
+    /// Records a poll after the first one, in a task of its own.
+    pub(crate) fn record_resumed_in_task(&self, took: Duration) {
+        self.resumed.record_in_task(took);
+    }
+
     fn polls(&self) -> MutexGuard<'_, Polls> {
         self.polls.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,47 +186,6 @@ impl Polls {
         }
         self.slow += 1;
         took >= bound || self.slow >= SLOW_POLLS
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// A future that may block its thread at any poll, if its route is known to.
-    ///
-    /// A worker of the runtime first passes its queue on to another thread, and the sockets that it
-    /// watches with it. Being in a task of its own is not enough: tokio runs a task that was just
-    /// spawned on the same worker, right after the task that has spawned it, and wakes no other
-    /// one for it. With as many blocking calls as workers, there would be no other one.
-    #[derive(Debug)]
-    pub(crate) struct OffWorker<F> {
-        #[pin]
-        future: F,
-        stats: Arc<RouteStats>,
-    }
-}
-
-/// Prepares the call of a route for running in a task of its own although it blocks its thread.
-pub(crate) fn off_worker<F: Future>(future: F, stats: Arc<RouteStats>) -> OffWorker<F> {
-    OffWorker { future, stats }
-}
-
-impl<F: Future> Future for OffWorker<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let call = self.project();
-        let future = call.future;
-        let start = Instant::now();
-        let may_block = call.stats.blocks.load(Ordering::Relaxed);
-        let polled = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-            Ok(RuntimeFlavor::MultiThread) if may_block => {
-                tokio::task::block_in_place(|| future.poll(cx))
-            }
-            // A runtime of one thread has no other one to pass its work to.
-            _ => future.poll(cx),
-        };
-        let now = Instant::now();
-        call.stats.record_in_task(now.duration_since(start), now);
-        polled
     }
 }
 
@@ -318,20 +216,6 @@ fn record_slow(called: &CalledRoute, took: Duration, bound: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn record_of_a_stanza_in_progress_is_not_reused() {
-        let stats = RouteStats::new("route", false);
-        let mut current = CalledRoute::default();
-        let first = current.renew();
-        stats.enter(&first);
-        assert!(current.get().is_some());
-        let second = current.renew();
-        assert!(first.get().is_some() && second.get().is_none());
-        stats.enter(&second);
-        drop(second);
-        assert!(current.renew().get().is_none());
-    }
 
     const BOUND: Duration = Duration::from_millis(20);
 
