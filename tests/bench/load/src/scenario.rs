@@ -205,6 +205,30 @@ pub const ALL: &[Scenario] = &[
         ..CHAT
     },
     Scenario {
+        name: "yield-senders",
+        title: "handler that yields once, 1,000 senders",
+        load: Load::Chat("yield"),
+        ..SENT
+    },
+    Scenario {
+        name: "task",
+        title: "handler that asks a task, 1,000 senders",
+        load: Load::Chat("task"),
+        ..SENT
+    },
+    Scenario {
+        name: "sleep",
+        title: "handler that sleeps 1 ms, 1,000 senders",
+        load: Load::Chat("sleep"),
+        ..SENT
+    },
+    Scenario {
+        name: "compute",
+        title: "handler that yields, then computes for 100 µs, 1,000 senders",
+        load: Load::Chat("compute"),
+        ..SENT
+    },
+    Scenario {
         name: "typed",
         title: "typed payload in and out",
         quick: true,

@@ -1,17 +1,18 @@
 //! `bench-subject PORT`: a program on the framework with one handler of each measured kind, each on
 //! its own localpart.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use campanile::client::Client;
 use campanile::component::Component;
 use campanile::error::BoxError;
-use campanile::extract::{Body, Json, Message, Payload, StanzaRef};
+use campanile::extract::{Body, Json, Message, Payload, StanzaRef, State};
 use campanile::limits::Limits;
 use campanile::router::Router;
 use campanile::stanza::{Children, Stanza};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
 use xso::{AsXml, FromXml};
 
 const BENCH: &str = "urn:campanile:bench";
@@ -55,6 +56,9 @@ async fn main() -> anyhow::Result<()> {
         .at("sent", Router::new().message(sent))
         .at("confirmed", Router::new().message(confirmed))
         .at("yield", Router::new().message(yielding))
+        .at("task", Router::new().message(asking).with_state(worker()))
+        .at("sleep", Router::new().message(sleeping))
+        .at("compute", Router::new().message(computing))
         .at("typed", Router::new().iq_set((BENCH, "order"), typed))
         .at("json", Router::new().iq_set((JSON, "json"), json));
     let mut limits = Limits::default();
@@ -108,6 +112,40 @@ fn echo(message: &Stanza) -> Stanza {
 
 async fn yielding(children: Children) -> Children {
     tokio::task::yield_now().await;
+    children
+}
+
+/// A task that other tasks ask for a reply.
+type Worker = mpsc::Sender<(Children, oneshot::Sender<Children>)>;
+
+fn worker() -> Worker {
+    let (asked, mut questions) = mpsc::channel::<(Children, oneshot::Sender<Children>)>(1024);
+    tokio::spawn(async move {
+        while let Some((children, answer)) = questions.recv().await {
+            // The handler has gone if its component was stopped.
+            let _ = answer.send(children);
+        }
+    });
+    asked
+}
+
+async fn asking(children: Children, State(worker): State<Worker>) -> Result<Children, BoxError> {
+    let (answer, answered) = oneshot::channel();
+    worker.send((children, answer)).await?;
+    Ok(answered.await?)
+}
+
+async fn sleeping(children: Children) -> Children {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    children
+}
+
+async fn computing(children: Children) -> Children {
+    tokio::task::yield_now().await;
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_micros(100) {
+        std::hint::spin_loop();
+    }
     children
 }
 
