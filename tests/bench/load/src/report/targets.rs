@@ -44,9 +44,21 @@ const TARGETS: &[Target] = &[
     },
     Target {
         what: "the same, against libstrophe",
-        bound: AtLeast(3.0),
+        bound: AtLeast(4.0),
         unit: "×",
         measure: |b| b.times("libstrophe"),
+    },
+    Target {
+        what: "the same by a program on the library, against libstrophe",
+        bound: AtLeast(5.0),
+        unit: "×",
+        measure: |b| ratio(b.library("chat", rate), b.peer("libstrophe", "chat", rate)),
+    },
+    Target {
+        what: "the same, CPU time against the byte scanner",
+        bound: AtMost(7.0),
+        unit: "×",
+        measure: |b| ratio(b.daemon("chat", 256, cpu), b.peer("limit", "chat", cpu)),
     },
     Target {
         what: "the same, against xmpp.js",
@@ -55,10 +67,21 @@ const TARGETS: &[Target] = &[
         measure: |b| b.times("xmpp.js"),
     },
     Target {
-        what: "echo, body 4 KiB, window 256",
-        bound: AtLeast(300_000.0),
-        unit: "/s",
-        measure: |b| b.daemon("chat-4k", 256, rate),
+        what: "echo, body 4 KiB, window 256, against the byte scanner",
+        bound: AtLeast(0.6),
+        unit: "×",
+        measure: |b| {
+            ratio(
+                b.daemon("chat-4k", 256, rate),
+                b.peer("limit", "chat-4k", rate),
+            )
+        },
+    },
+    Target {
+        what: "the same by a program on the library",
+        bound: AtLeast(0.7),
+        unit: "×",
+        measure: |b| ratio(b.library("chat-4k", rate), b.peer("limit", "chat-4k", rate)),
     },
     Target {
         what: "ping answered",
@@ -73,28 +96,34 @@ const TARGETS: &[Target] = &[
         measure: |b| b.daemon("disco", 256, rate),
     },
     Target {
-        what: "body in, text out",
-        bound: AtMost(2.5),
-        unit: "µs CPU",
-        measure: |b| b.library("text", cpu),
+        what: "body in, text out: CPU time against the library's echo",
+        bound: AtMost(1.25),
+        unit: "×",
+        measure: |b| ratio(b.library("text", cpu), b.library("chat", cpu)),
     },
     Target {
-        what: "derived payload in and out",
-        bound: AtMost(4.0),
-        unit: "µs CPU",
-        measure: |b| b.library("typed", cpu),
+        what: "derived payload in and out: CPU time against body in, text out",
+        bound: AtMost(1.8),
+        unit: "×",
+        measure: |b| ratio(b.library("typed", cpu), b.library("text", cpu)),
     },
     Target {
-        what: "whole message in and out",
-        bound: AtMost(5.0),
-        unit: "µs CPU",
-        measure: |b| b.library("message", cpu),
+        what: "whole message in and out, likewise",
+        bound: AtMost(2.2),
+        unit: "×",
+        measure: |b| ratio(b.library("message", cpu), b.library("text", cpu)),
     },
     Target {
-        what: "a handler that yields once",
-        bound: AtMost(5.0),
-        unit: "µs CPU",
-        measure: |b| b.library("yield", cpu),
+        what: "JSON payload in and out, likewise",
+        bound: AtMost(1.3),
+        unit: "×",
+        measure: |b| ratio(b.library("json", cpu), b.library("text", cpu)),
+    },
+    Target {
+        what: "a handler that yields once, likewise",
+        bound: AtMost(2.0),
+        unit: "×",
+        measure: |b| ratio(b.library("yield", cpu), b.library("text", cpu)),
     },
     Target {
         what: "round trip p50, window 1, against raw tokio-xmpp",
@@ -212,18 +241,28 @@ impl Build<'_> {
         self.median(self.library, scenario, 256, value)
     }
 
+    fn peer(&self, peer: &str, scenario: &str, value: fn(&Sample) -> f64) -> Option<f64> {
+        self.median(peer, scenario, 256, value)
+    }
+
     /// Returns an archive measurement, taken on the release build only.
     fn archive(&self, peer: &str, scenario: &str, value: fn(&Sample) -> f64) -> Option<f64> {
         (self.daemon == "campanile").then(|| self.median(peer, scenario, 4096, value))?
     }
 
     fn times(&self, peer: &str) -> Option<f64> {
-        Some(self.daemon("chat", 256, rate)? / self.median(peer, "chat", 256, rate)?)
+        ratio(
+            self.daemon("chat", 256, rate),
+            self.peer(peer, "chat", rate),
+        )
     }
 
     fn round_trip(&self) -> Option<f64> {
         let p50 = |s: &Sample| s.p50_us;
-        Some(self.daemon("chat", 1, p50)? / self.median("tokio-xmpp", "chat", 1, p50)?)
+        ratio(
+            self.daemon("chat", 1, p50),
+            self.median("tokio-xmpp", "chat", 1, p50),
+        )
     }
 
     fn flatness(&self) -> Option<f64> {
@@ -247,6 +286,10 @@ impl Build<'_> {
     ) -> Option<f64> {
         Cell::find(self.samples, peer, scenario, window).map(|cell| cell.median(value))
     }
+}
+
+fn ratio(value: Option<f64>, other: Option<f64>) -> Option<f64> {
+    Some(value? / other?)
 }
 
 fn cpu(sample: &Sample) -> f64 {
