@@ -61,7 +61,7 @@ impl Chunk {
         if let Some((before, capacity)) = self.offered.take() {
             if length >= capacity && self.last_stanza >= LARGE_STANZA {
                 self.size = (self.size * 2).min(MAX_CHUNK);
-            } else if length - before < self.size / 8 {
+            } else if length.saturating_sub(before) < self.size / 8 {
                 self.size = (self.size / 2).max(CHUNK);
             }
         }
@@ -93,6 +93,15 @@ mod tests {
         for _ in 0..5 {
             read(&mut chunk, 100);
         }
+        assert_eq!(read(&mut chunk, 100), CHUNK);
+    }
+
+    #[test]
+    fn buffer_that_was_emptied_instead_of_filled_is_no_read() {
+        let mut chunk = Chunk::default();
+        let mut buffer = BytesMut::from("<message>");
+        chunk.offer(&mut buffer);
+        chunk.received(0);
         assert_eq!(read(&mut chunk, 100), CHUNK);
     }
 
