@@ -1,14 +1,14 @@
 //! XML types of the query and the results.
 
+use campanile::extract::Payload;
 use campanile::jid::Jid;
 use campanile::paging::{SetQuery, SetResult};
-use xso::{AsXml, FromXml};
 
 /// Namespace of the census. The route advertises it through service discovery.
 pub(crate) const CENSUS: &str = "urn:example:census";
 
 /// Request for a page of results.
-#[derive(Debug, FromXml)]
+#[derive(Debug, Payload)]
 #[xml(namespace = CENSUS, name = "results")]
 pub(crate) struct Query {
     #[xml(child(default))]
@@ -16,7 +16,7 @@ pub(crate) struct Query {
 }
 
 /// A page of results.
-#[derive(Debug, AsXml)]
+#[derive(Debug, Payload)]
 #[xml(namespace = CENSUS, name = "results")]
 pub(crate) struct Results {
     #[xml(child(n = ..))]
@@ -26,13 +26,13 @@ pub(crate) struct Results {
 }
 
 /// Result for one user: the software, or the reason of the failure.
-#[derive(Debug, Clone, AsXml)]
+#[derive(Debug, Clone, Payload)]
 #[xml(namespace = CENSUS, name = "answer")]
 pub(crate) struct Answer {
     #[xml(attribute)]
     pub(crate) jid: Jid,
-    #[xml(attribute)]
+    #[xml(attribute(default))]
     pub(crate) software: Option<String>,
-    #[xml(attribute)]
+    #[xml(attribute(default))]
     pub(crate) failure: Option<String>,
 }

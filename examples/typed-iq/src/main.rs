@@ -10,13 +10,12 @@
 
 use campanile::extract::{Payload, Sender};
 use campanile::{Component, Condition, Router, StanzaError, shutdown_signal};
-use xso::{AsXml, FromXml};
 
 /// Namespace of the payload. The route advertises it through service discovery.
 const MY_FORMAT: &str = "MY-FORMAT-NS";
 
 /// A text to count. Child elements are rejected; without `on_unknown_child`, they would be ignored.
-#[derive(Debug, FromXml)]
+#[derive(Debug, Payload)]
 #[xml(namespace = MY_FORMAT, name = "data", on_unknown_child = Fail)]
 struct Data {
     /// Unit to count: `chars` (the default) or `words`.
@@ -27,7 +26,7 @@ struct Data {
 }
 
 /// Result of a count.
-#[derive(Debug, AsXml)]
+#[derive(Debug, Payload)]
 #[xml(namespace = MY_FORMAT, name = "count")]
 struct Count {
     #[xml(attribute)]

@@ -27,14 +27,22 @@ use xso::FromXml;
 
 const COMMANDS: &str = "http://jabber.org/protocol/commands";
 
-#[derive(FromXml)]
-#[xml(namespace = "urn:example:shelf", name = "order")]
-struct Order {
-    #[xml(attribute)]
-    item: String,
-    #[xml(attribute)]
-    quantity: u32,
+/// Defines the order with a way of deriving it.
+macro_rules! order {
+    ($name:ident: $derive:ident) => {
+        #[derive($derive)]
+        #[xml(namespace = "urn:example:shelf", name = "order")]
+        struct $name {
+            #[xml(attribute)]
+            item: String,
+            #[xml(attribute)]
+            quantity: u32,
+        }
+    };
 }
+
+order!(Order: Payload);
+order!(XsoOrder: FromXml);
 
 #[derive(Deserialize)]
 struct JsonOrder {
@@ -123,6 +131,15 @@ fn arguments() -> Vec<Case> {
         }),
         Case::new("order: Payload of a derived type", move || {
             let typed = |Payload(order): Payload<Order>| async move {
+                drop(black_box((order.item, order.quantity)));
+            };
+            work(
+                Router::new().iq_set("urn:example:shelf", typed),
+                [set(order)],
+            )
+        }),
+        Case::new("order: Payload of a type of xso", move || {
+            let typed = |Payload(order): Payload<XsoOrder>| async move {
                 drop(black_box((order.item, order.quantity)));
             };
             work(

@@ -93,16 +93,15 @@
 //! ```
 //! use campanile::extract::{Payload, Sender};
 //! use campanile::router::Router;
-//! use xso::{AsXml, FromXml}; // cargo add xso --features macros
 //!
-//! #[derive(FromXml)]
+//! #[derive(Payload)]
 //! #[xml(namespace = "urn:example:shelf", name = "order")]
 //! struct Order {
 //!     #[xml(attribute)]
 //!     count: u32,
 //! }
 //!
-//! #[derive(AsXml)]
+//! #[derive(Payload)]
 //! #[xml(namespace = "urn:example:shelf", name = "receipt")]
 //! struct Receipt {
 //!     #[xml(attribute)]
@@ -435,7 +434,7 @@
 //!
 //! | dependency | needed for |
 //! |---|---|
-//! | `xso`, feature `macros` | `#[derive(FromXml, AsXml)]` for payload types |
+//! | `xso`, feature `macros` | payload types that `#[derive(Payload)]` does not cover, such as enums |
 //! | `serde`, feature `derive` | forms and JSON as structs |
 //! | `tower` | its layers, such as timeouts and concurrency limits |
 //! | `async-trait` | implementing [`Module`](module::Module) and the store traits |
@@ -503,7 +502,7 @@ mod test_util;
 mod throttle;
 mod xep;
 
-pub use campanile_stanza::{payload, stanza};
+pub use campanile_stanza::{payload, stanza, xml};
 
 pub use crate::shutdown::shutdown_signal;
 // The types that most programs name, so that one `use` brings them.

@@ -1,9 +1,10 @@
-//! The derive macro of [campanile](https://docs.rs/campanile), which re-exports it.
+//! The derive macros of [campanile](https://docs.rs/campanile), which re-exports them.
+
+mod from_ref;
+mod payload;
 
 use proc_macro2::TokenStream;
-use quote::quote_spanned;
-use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Field, Index, Member, Result};
+use syn::{DeriveInput, Error, Result};
 
 /// Implements `FromRef` for the type of each field of a state, so that handlers can extract the
 /// fields with `State`.
@@ -12,100 +13,46 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Index, Member, Result};
 /// out, for instance a second one of the same type.
 #[proc_macro_derive(FromRef, attributes(from_ref))]
 pub fn derive_from_ref(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive(item, from_ref::expand)
+}
+
+/// Makes a struct a payload: an element that is read from stanzas and written to them.
+///
+/// Implements `ReadPayload` and `WritePayload`. Each field is an attribute, a child element, or the
+/// text of the element:
+///
+/// | field | meaning |
+/// |---|---|
+/// | `#[xml(attribute)]` | the attribute with the name of the field |
+/// | `#[xml(attribute = "name")]` | the attribute of this name |
+/// | `#[xml(attribute(name = "name", default))]` | if it is absent, the default value, which is `None` for an `Option` |
+/// | `#[xml(child)]` | a child element: another payload, or a type of `xso` or `xmpp-parsers` |
+/// | `#[xml(child(default))]` | if it is absent, the default value |
+/// | `#[xml(child(n = ..))]` | any number of children, in a `Vec` or another collection |
+/// | `#[xml(text)]` | the text, without that of children |
+///
+/// Attributes and text are types with `FromXmlText` and `AsXmlText` of `xso`: strings, numbers,
+/// `bool`, `Jid`, times of `xmpp-parsers` and others.
+///
+/// The struct has its namespace, which may be a constant, and its name:
+/// `#[xml(namespace = "urn:example:shelf", name = "order")]`. Unknown attributes and children are
+/// ignored, unless `on_unknown_attribute = Fail` or `on_unknown_child = Fail` is added.
+///
+/// The attributes are those of `xso`, of which this is a part that covers most payloads. Its
+/// `FromXml` and `AsXml` can do more (enums, values within children, attributes with a namespace),
+/// and are slower: they pass events through state machines. A type derives either `Payload` or
+/// those.
+#[proc_macro_derive(Payload, attributes(xml))]
+pub fn derive_payload(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive(item, payload::expand)
+}
+
+fn derive(
+    item: proc_macro::TokenStream,
+    expand: fn(&DeriveInput) -> Result<TokenStream>,
+) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(item as DeriveInput);
     expand(&input)
         .unwrap_or_else(Error::into_compile_error)
         .into()
-}
-
-fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let Data::Struct(data) = &input.data else {
-        return Err(Error::new(
-            input.ident.span(),
-            "`FromRef` can be derived for structs only",
-        ));
-    };
-    if !input.generics.params.is_empty() {
-        let why = "`FromRef` cannot be derived for a struct with generic parameters";
-        return Err(Error::new(input.generics.span(), why));
-    }
-    let fields = data.fields.iter().enumerate();
-    fields
-        .map(|(index, field)| implementation(input, index, field))
-        .collect()
-}
-
-/// Implements the trait for one field.
-fn implementation(input: &DeriveInput, index: usize, field: &Field) -> Result<TokenStream> {
-    if is_skipped(&field.attrs)? {
-        return Ok(TokenStream::new());
-    }
-    let state = &input.ident;
-    let part = &field.ty;
-    let member = match &field.ident {
-        Some(name) => Member::Named(name.clone()),
-        None => Member::Unnamed(Index::from(index)),
-    };
-    // The span of the field's type is where the compiler reports two fields of one type, or a
-    // type that is not `Clone`.
-    Ok(quote_spanned! {part.span()=>
-        #[automatically_derived]
-        impl ::campanile::extract::FromRef<#state> for #part {
-            fn from_ref(state: &#state) -> Self {
-                ::core::clone::Clone::clone(&state.#member)
-            }
-        }
-    })
-}
-
-/// Returns `true` for `#[from_ref(skip)]`.
-fn is_skipped(attributes: &[Attribute]) -> Result<bool> {
-    let mut skipped = false;
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("from_ref"))
-    {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("skip") {
-                return Err(meta.error("expected `skip`"));
-            }
-            skipped = true;
-            Ok(())
-        })?;
-    }
-    Ok(skipped)
-}
-
-#[cfg(test)]
-mod tests {
-    use quote::quote;
-
-    use super::*;
-
-    fn expanded(input: TokenStream) -> String {
-        let expanded = syn::parse2(input).and_then(|input| expand(&input));
-        expanded.map_or_else(|error| error.to_string(), |tokens| tokens.to_string())
-    }
-
-    #[test]
-    fn each_field_without_skip_is_implemented() {
-        let tokens = expanded(quote! {
-            struct App { pool: Pool, #[from_ref(skip)] other: Pool, limit: usize }
-        });
-        assert_eq!(tokens.matches("impl ::").count(), 2, "{tokens}");
-        assert!(
-            tokens.contains("state . pool") && tokens.contains("state . limit"),
-            "{tokens}"
-        );
-    }
-
-    #[test]
-    fn unsupported_input_is_explained() {
-        let of_enum = expanded(quote! { enum App { One } });
-        assert_eq!(of_enum, "`FromRef` can be derived for structs only");
-        let generic = expanded(quote! { struct App<T>(T); });
-        assert!(generic.contains("generic parameters"), "{generic}");
-        let misspelled = expanded(quote! { struct App(#[from_ref(skp)] u8); });
-        assert_eq!(misspelled, "expected `skip`");
-    }
 }

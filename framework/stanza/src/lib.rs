@@ -41,7 +41,8 @@
 //! ```
 //!
 //! Every type with [`xso::FromXml`] or [`xso::AsXml`] is a payload: those of `xmpp-parsers`, those
-//! in [`payload`], and derives of your own.
+//! in [`payload`], and derives of your own. Others implement
+//! [`ReadPayload`](payload::ReadPayload) and [`WritePayload`](payload::WritePayload).
 //!
 //! # One namespace in memory
 //!

@@ -12,10 +12,10 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
-use xso::AsXml;
 
 use super::{Client, FromResult, IqError};
 use crate::error::BoxError;
+use crate::payload::WritePayload;
 use crate::stanza::{Children, ParseError, Stanza, WriteError};
 
 /// An IQ request before it is sent, as seen by the layers around a [`Client`].
@@ -66,7 +66,7 @@ impl IqRequest {
     ///
     /// # Errors
     /// If the payload cannot be serialized as XML.
-    pub fn get<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
+    pub fn get<P: WritePayload>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Stanza::iq_get(to, payload).map(Self::new)
     }
 
@@ -74,7 +74,7 @@ impl IqRequest {
     ///
     /// # Errors
     /// If the payload cannot be serialized as XML.
-    pub fn set<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
+    pub fn set<P: WritePayload>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Stanza::iq_set(to, payload).map(Self::new)
     }
 
@@ -271,7 +271,7 @@ impl Client {
     pub async fn iq_get<A: FromResult>(
         &self,
         to: impl Into<Jid>,
-        payload: &impl AsXml,
+        payload: &impl WritePayload,
     ) -> Result<A, IqError> {
         self.request(IqRequest::get(to, payload)?)
             .await?
@@ -286,7 +286,7 @@ impl Client {
     pub async fn iq_set<A: FromResult>(
         &self,
         to: impl Into<Jid>,
-        payload: &impl AsXml,
+        payload: &impl WritePayload,
     ) -> Result<A, IqError> {
         self.request(IqRequest::set(to, payload)?)
             .await?

@@ -61,7 +61,7 @@ mod whole;
 
 use std::convert::Infallible;
 
-pub use campanile_derive::FromRef;
+pub use campanile_derive::{FromRef, Payload};
 
 pub use self::address::{Recipient, Sender};
 pub use self::arguments::Args;

@@ -13,6 +13,7 @@ pub use self::deferred::{Deferred, Responder};
 pub use self::into::{InLanguage, IntoReply, Text};
 use crate::address::bare;
 use crate::error::{Condition, StanzaError};
+use crate::payload::WritePayload;
 use crate::stanza::{Child, Children, IqType, Kind, MessageType, Stanza, WriteError};
 
 /// A reply without addresses, which [`address`](Reply::address) adds.
@@ -62,7 +63,7 @@ impl Reply {
     ///
     /// # Errors
     /// Returns a [`WriteError`] if the value cannot be serialized as XML.
-    pub fn payload<P: xso::AsXml>(payload: &P) -> Result<Self, WriteError> {
+    pub fn payload<P: WritePayload>(payload: &P) -> Result<Self, WriteError> {
         Children::of(payload).map(Self::Children)
     }
 

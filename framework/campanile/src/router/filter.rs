@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use xso::FromXml;
 use xso::fromxml::XmlNameMatcher;
 
 use super::{ChatCommand, RecipientPattern};
 use crate::extract::JSON_MESSAGE;
 use crate::kinds::Kinds;
+use crate::payload::ReadPayload;
 use crate::stanza::{IqType, Kind, MessageType, PresenceType};
 
 /// The attribute that holds the datatype of a JSON message.
@@ -195,8 +195,8 @@ impl PayloadPattern {
     /// If `P` accepts elements of any namespace.
     #[must_use]
     #[track_caller]
-    pub fn of<P: FromXml>() -> Self {
-        match P::xml_name_matcher() {
+    pub fn of<P: ReadPayload>() -> Self {
+        match P::matcher() {
             XmlNameMatcher::Specific(namespace, name) => (namespace, name).into(),
             XmlNameMatcher::InNamespace(namespace) => namespace.into(),
             XmlNameMatcher::Any => panic!(

@@ -1,4 +1,4 @@
-// A payload that does not implement `FromXml`.
+// A payload that does not derive `Payload`.
 // names: `Order`
 
 use campanile::extract::Payload;

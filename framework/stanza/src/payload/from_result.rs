@@ -1,7 +1,6 @@
 //! The payload of an IQ result as a value.
 
-use xso::FromXml;
-
+use super::ReadPayload;
 use crate::stanza::{Children, IqType, Kind, ParseError, Stanza};
 
 /// A result whose payload is ignored.
@@ -10,11 +9,11 @@ pub struct Empty;
 
 /// A type that can be read from the payload of an IQ result.
 ///
-/// Implemented for every `xso::FromXml` type, for [`Children`] (the payload as it is) and for
+/// Implemented for every [`ReadPayload`] type, for [`Children`] (the payload as it is) and for
 /// [`Empty`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from an IQ result",
-    note = "use a type that implements `xso::FromXml`, or `Children`, or `Empty`"
+    note = "use a type that implements `ReadPayload` or `xso::FromXml`, or `Children`, or `Empty`"
 )]
 pub trait FromResult: Sized {
     /// Reads the payload.
@@ -24,7 +23,7 @@ pub trait FromResult: Sized {
     fn from_result(payload: Children) -> Result<Self, ParseError>;
 }
 
-impl<P: FromXml> FromResult for P {
+impl<P: ReadPayload> FromResult for P {
     fn from_result(payload: Children) -> Result<Self, ParseError> {
         Stanza::new(Kind::Iq(IqType::Result))
             .with_children(payload)

@@ -12,7 +12,8 @@
 //! | 0428 Fallback Indication | [`Fallback`] |
 //! | 0461 Message Replies | [`InReplyTo`] |
 //!
-//! All of them implement `FromXml` and `AsXml` of [`xso`]. Use them with the `Payload` extractor of
+//! All of them implement `FromXml` and `AsXml` of [`xso`], and thus [`ReadPayload`] and
+//! [`WritePayload`]. Use them with the `Payload` extractor of
 //! the crate `campanile`, [`Stanza::child`](crate::stanza::Stanza::child) and
 //! [`Stanza::with_child`](crate::stanza::Stanza::with_child):
 //!
@@ -32,6 +33,8 @@
 //! ```
 
 mod command;
+#[doc(hidden)]
+pub mod derive;
 mod fallback;
 mod from_result;
 mod hint;
@@ -55,3 +58,5 @@ pub use self::from_result::{Empty, FromResult};
 pub use self::hint::Hint;
 pub use self::reply_to::InReplyTo;
 pub use self::text_enum::UnknownValue;
+pub use crate::stanza::read_payload::ReadPayload;
+pub use crate::stanza::write_payload::WritePayload;

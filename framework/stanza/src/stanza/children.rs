@@ -7,12 +7,13 @@ use bytes::Bytes;
 use minidom::Element;
 use smallvec::SmallVec;
 use xso::fromxml::XmlNameMatcher;
-use xso::{AsXml, FromXml};
 
+use super::read_payload::{self, ReadPayload};
+use super::write_payload::WritePayload;
 use super::{ParseError, WriteError};
 use crate::xml::emit::{EmitError, Emitter};
 use crate::xml::tokens::{self, StartTag, Token, Tokens};
-use crate::xml::{CLIENT, XML, chars, escape, events};
+use crate::xml::{CLIENT, XML, chars, escape};
 
 /// The child elements of a stanza, in document order.
 ///
@@ -87,7 +88,7 @@ impl Children {
     ///
     /// # Errors
     /// Returns a [`WriteError`] if the value cannot be serialized as XML.
-    pub fn of<P: AsXml>(payload: &P) -> Result<Self, WriteError> {
+    pub fn of<P: WritePayload>(payload: &P) -> Result<Self, WriteError> {
         let mut children = ChildrenBuilder::default();
         children.push(payload)?;
         Ok(children.finish())
@@ -240,8 +241,17 @@ impl<'a> Child<'a> {
     /// # Errors
     /// Returns an error for which [`ParseError::is_absent`] is `true` if the namespace or the name
     /// is not that of `P`, and the parse error if the element is invalid.
-    pub fn parse<P: FromXml>(&self) -> Result<P, ParseError> {
-        events::parse(self.as_str(), None).map_err(ParseError::from)
+    pub fn parse<P: ReadPayload>(&self) -> Result<P, ParseError> {
+        if self.may_be(&P::matcher()) {
+            self.read(None)
+        } else {
+            Err(ParseError::absent())
+        }
+    }
+
+    /// Parses the element, whose names match, within a stanza in the language `lang`.
+    pub(super) fn read<P: ReadPayload>(&self, lang: Option<&str>) -> Result<P, ParseError> {
+        read_payload::read(self.as_str(), lang)
     }
 
     /// Converts the element into a `minidom` tree.
@@ -298,10 +308,8 @@ impl ChildrenBuilder {
     ///
     /// # Errors
     /// Returns [`WriteError`] if the value cannot be written as XML; nothing is appended then.
-    pub fn push<P: AsXml>(&mut self, payload: &P) -> Result<(), WriteError> {
-        let start = self.out.len();
-        let written = self.emitter(0).value(payload);
-        self.close(start, written)
+    pub fn push<P: WritePayload>(&mut self, payload: &P) -> Result<(), WriteError> {
+        self.push_with(|emitter| payload.write(emitter))
     }
 
     /// Appends a copy of all `children`.
@@ -348,13 +356,15 @@ impl ChildrenBuilder {
     /// Appends the one element that `write` emits.
     ///
     /// # Errors
-    /// Returns the error of `write`; nothing is appended then.
+    /// Returns the error of `write`, or [`WriteError::Value`] if it did not emit one whole element;
+    /// nothing is appended then.
     pub fn push_with(
         &mut self,
         write: impl FnOnce(&mut Emitter<'_>) -> Result<(), EmitError>,
     ) -> Result<(), WriteError> {
         let start = self.out.len();
-        let written = write(&mut self.emitter(0));
+        let mut emitter = self.emitter(0);
+        let written = write(&mut emitter).and_then(|()| emitter.finish());
         self.close(start, written)
     }
 

@@ -1,5 +1,6 @@
 //! Errors of parsing stanzas into types, and of serializing them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::xml::emit::EmitError;
@@ -9,37 +10,57 @@ use crate::xml::emit::EmitError;
 /// Returned by a handler with `?`, it becomes the stanza error `bad-request`.
 #[derive(Debug)]
 pub struct ParseError {
-    source: xso::error::Error,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Absent,
+    Invalid(Cow<'static, str>),
+    Type(xso::error::Error),
 }
 
 impl ParseError {
+    /// Creates the error of an invalid element. `why` is shown after "invalid element".
+    #[must_use]
+    pub fn new(why: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            cause: Cause::Invalid(why.into()),
+        }
+    }
+
     /// Returns `true` if the element is missing, `false` if it is present but invalid.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(self.source, xso::error::Error::TypeMismatch)
+        matches!(self.cause, Cause::Absent)
     }
 
     /// Returns the error of a child that is not there.
     #[must_use]
     pub fn absent() -> Self {
         Self {
-            source: xso::error::Error::TypeMismatch,
+            cause: Cause::Absent,
         }
     }
 }
 
 impl From<xso::error::Error> for ParseError {
     fn from(source: xso::error::Error) -> Self {
-        Self { source }
+        let cause = match source {
+            xso::error::Error::TypeMismatch => Cause::Absent,
+            invalid => Cause::Type(invalid),
+        };
+        Self { cause }
     }
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_absent() {
-            return f.write_str("no such element");
+        match &self.cause {
+            Cause::Absent => f.write_str("no such element"),
+            Cause::Invalid(why) => write!(f, "invalid element: {why}"),
+            Cause::Type(why) => write!(f, "invalid element: {why}"),
         }
-        write!(f, "invalid element: {}", self.source)
     }
 }
 

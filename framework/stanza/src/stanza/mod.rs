@@ -3,8 +3,9 @@
 //! A [`Stanza`] has a [`Kind`] (IQ, message or presence, and its type), addresses, an id, a
 //! language and [`Children`]. The children are kept as the bytes that came from the stream, and are
 //! parsed only when a type is asked for, so that forwarding or rejecting a stanza costs no XML
-//! parsing. Any type that implements `FromXml` and `AsXml` of [`xso`] is a payload: all types of
-//! `xmpp-parsers`, those in [`payload`](crate::payload), and your own.
+//! parsing. Any type that implements [`ReadPayload`](crate::payload::ReadPayload) and
+//! [`WritePayload`](crate::payload::WritePayload) is a payload: all types with `FromXml` and
+//! `AsXml` of [`xso`], as those of `xmpp-parsers` and in [`payload`](crate::payload), and your own.
 //!
 //! In memory, every stanza is in the namespace `jabber:client`, whatever the namespace of the
 //! stream (`jabber:component:accept` for components). Stored and forwarded stanzas therefore look
@@ -42,11 +43,12 @@ mod convert;
 mod error;
 mod kind;
 mod raw_address;
+pub(crate) mod read_payload;
 mod typed_message;
+pub(crate) mod write_payload;
 
 use compact_str::CompactString;
 use jid::Jid;
-use xso::{AsXml, FromXml};
 
 pub use self::annotation::is_annotation;
 pub use self::builders::{MessageBuilder, PresenceBuilder};
@@ -55,6 +57,8 @@ pub(crate) use self::children::{ChildSpan, ChildSpans, NamespaceSource};
 pub use self::error::{ParseError, WriteError};
 pub use self::kind::{IqType, Kind, MessageType, PresenceType};
 pub(crate) use self::raw_address::{Address, RawAddresses};
+use self::read_payload::ReadPayload;
+use self::write_payload::WritePayload;
 use crate::xml;
 
 /// An XMPP stanza: a parsed header, and child elements that are parsed on demand.
@@ -107,7 +111,7 @@ impl Stanza {
     ///
     /// # Errors
     /// Returns a [`WriteError`] if the payload cannot be serialized as XML.
-    pub fn iq_get<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
+    pub fn iq_get<P: WritePayload>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Self::new(Kind::Iq(IqType::Get))
             .with_to(to)
             .with_child(payload)
@@ -117,7 +121,7 @@ impl Stanza {
     ///
     /// # Errors
     /// Returns a [`WriteError`] if the payload cannot be serialized as XML.
-    pub fn iq_set<P: AsXml>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
+    pub fn iq_set<P: WritePayload>(to: impl Into<Jid>, payload: &P) -> Result<Self, WriteError> {
         Self::new(Kind::Iq(IqType::Set))
             .with_to(to)
             .with_child(payload)
@@ -217,7 +221,7 @@ impl Stanza {
     ///
     /// # Errors
     /// Returns a [`WriteError`] if the value cannot be serialized as XML.
-    pub fn with_child<P: AsXml>(self, payload: &P) -> Result<Self, WriteError> {
+    pub fn with_child<P: WritePayload>(self, payload: &P) -> Result<Self, WriteError> {
         self.append(|children| children.push(payload))
     }
 
@@ -236,11 +240,11 @@ impl Stanza {
     /// # Errors
     /// Returns an error for which [`ParseError::is_absent`] is `true` if there is no such child,
     /// and the parse error if the child is invalid.
-    pub fn child<P: FromXml>(&self) -> Result<P, ParseError> {
-        let matcher = P::xml_name_matcher();
+    pub fn child<P: ReadPayload>(&self) -> Result<P, ParseError> {
+        let matcher = P::matcher();
         let mut found = Err(ParseError::absent());
         for child in self.children.iter().filter(|child| child.may_be(&matcher)) {
-            found = xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from);
+            found = child.read(self.lang());
             if found.as_ref().is_err_and(ParseError::is_absent) {
                 continue;
             }
@@ -253,12 +257,11 @@ impl Stanza {
     ///
     /// # Errors
     /// Returns the parse error of the first invalid child.
-    pub fn every_child<P: FromXml>(&self) -> Result<Vec<P>, ParseError> {
-        let matcher = P::xml_name_matcher();
+    pub fn every_child<P: ReadPayload>(&self) -> Result<Vec<P>, ParseError> {
+        let matcher = P::matcher();
         let named = self.children.iter().filter(|child| child.may_be(&matcher));
-        let parsed = named
-            .map(|child| xml::events::parse(child.as_str(), self.lang()).map_err(ParseError::from));
-        parsed
+        named
+            .map(|child| child.read(self.lang()))
             .filter(|parsed| !parsed.as_ref().is_err_and(ParseError::is_absent))
             .collect()
     }

@@ -40,6 +40,10 @@ pub struct Emitter<'o> {
     attributes: SmallVec<[Attribute; 8]>,
     /// Names and namespaces come from a stream, so the server accepts them.
     names_trusted: bool,
+    /// The number of elements that have no parent here.
+    roots: usize,
+    /// Text was written outside of an element.
+    stray_text: bool,
 }
 
 /// An open element.
@@ -58,6 +62,8 @@ struct Attribute {
     name: Range<usize>,
 }
 
+const NOT_ONE: EmitError = EmitError::Shape("the value is not one element");
+
 impl<'o> Emitter<'o> {
     /// Creates an emitter inside an element whose default namespace is `namespace`.
     pub(crate) fn new(out: &'o mut Vec<u8>, namespace: &'o str) -> Self {
@@ -68,6 +74,8 @@ impl<'o> Emitter<'o> {
             in_tag: false,
             attributes: SmallVec::new(),
             names_trusted: false,
+            roots: 0,
+            stray_text: false,
         }
     }
 
@@ -96,6 +104,7 @@ impl<'o> Emitter<'o> {
         } else {
             Some(self.write_attribute(&[b"xmlns"], namespace)?)
         };
+        self.roots += usize::from(self.open.is_empty());
         self.open.push(Open { name, namespace });
         self.in_tag = true;
         Ok(())
@@ -171,6 +180,7 @@ impl<'o> Emitter<'o> {
             return Ok(());
         }
         check(text)?;
+        self.stray_text |= self.open.is_empty();
         self.end_tag();
         escape::push_text(self.out, text);
         Ok(())
@@ -191,6 +201,15 @@ impl<'o> Emitter<'o> {
         }
     }
 
+    /// Checks that exactly one whole element was written.
+    pub(crate) fn finish(self) -> Result<(), EmitError> {
+        if self.open.is_empty() && self.roots == 1 && !self.stray_text {
+            Ok(())
+        } else {
+            Err(NOT_ONE)
+        }
+    }
+
     /// Appends serialized elements.
     ///
     /// The default namespace here must be the one that they were serialized in.
@@ -207,7 +226,6 @@ impl<'o> Emitter<'o> {
     /// # Errors
     /// Returns [`EmitError`] if they do not, or contain something that XML or servers forbid.
     pub fn value<T: AsXml + ?Sized>(&mut self, value: &T) -> Result<(), EmitError> {
-        const NOT_ONE: EmitError = EmitError::Shape("the value is not one element");
         let outside = self.open.len();
         let mut started = false;
         for item in value.as_xml_iter().map_err(EmitError::Value)? {

@@ -6,17 +6,34 @@ use smallvec::SmallVec;
 use xso::error::{Error, FromEventsError};
 use xso::{Context, FromEventsBuilder, FromXml};
 
+use super::element_reader::RawElement;
 use super::tokens::{Token, Tokens, attributes, split_name};
 use super::{CLIENT, escape, namespace_cache};
 
 /// Parses one checked element whose parent is in `jabber:client`.
 pub(crate) fn parse<T: FromXml>(element: &str, lang: Option<&str>) -> Result<T, Error> {
-    let mut events = Events::new(element, lang);
+    parse_root(Events::new(element, lang))
+}
+
+fn parse_root<T: FromXml>(mut events: Events<'_>) -> Result<T, Error> {
     let Some(Event::StartElement(_, name, attributes)) = events.next()? else {
         return Err(Error::Other("no element"));
     };
     let builder = open::<T>(name, attributes, events.lang())?;
     finish(builder, events)
+}
+
+/// Parses one element within others.
+pub(crate) fn parse_within<T: FromXml>(element: &RawElement<'_, '_>) -> Result<T, Error> {
+    let mut events = Events::new(element.text, element.lang);
+    for outer in element.bindings {
+        events.bindings.push(Binding {
+            depth: 0,
+            prefix: outer.prefix,
+            namespace: namespace_cache::namespace(&outer.namespace),
+        });
+    }
+    parse_root(events)
 }
 
 /// Parses a whole stanza from its name, its attributes and its checked children.

@@ -5,6 +5,7 @@
 //! no CDATA.
 
 pub(crate) mod chars;
+pub(crate) mod element_reader;
 pub(crate) mod emit;
 pub(crate) mod escape;
 pub(crate) mod events;
@@ -13,6 +14,7 @@ pub(crate) mod namespace_cache;
 pub(crate) mod tokens;
 
 pub use self::chars::forbidden as forbidden_char;
+pub use self::element_reader::{Attribute, Content, ElementReader};
 pub use self::emit::{EmitError, Emitter};
 pub use self::escape::{push_attribute, push_text};
 pub use self::tokens::{StartTag, Token, Tokens};

@@ -37,6 +37,11 @@ impl<'a> Tokens<'a> {
         Self { rest: checked }
     }
 
+    /// Returns the text that has not been read.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     fn tag(&mut self) -> Option<Token<'a>> {
         let tag = self.take(tag_length(self.rest)?);
         if tag.starts_with("</") {

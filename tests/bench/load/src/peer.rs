@@ -96,6 +96,7 @@ const SUBJECT: &[&str] = &[
     "sleep",
     "compute",
     "typed",
+    "typed-xso",
     "json",
     "million",
     "stall",

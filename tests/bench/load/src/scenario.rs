@@ -237,6 +237,13 @@ pub const ALL: &[Scenario] = &[
         ..IQ
     },
     Scenario {
+        name: "typed-xso",
+        title: "typed payload in and out, with the derives of xso",
+        load: Load::Iq("typed-xso@", "set", TYPED),
+        expect: Expect::ResultWithId,
+        ..IQ
+    },
+    Scenario {
         name: "json",
         title: "JSON payload (XEP-0335) in and out",
         quick: true,

@@ -18,25 +18,38 @@ use xso::{AsXml, FromXml};
 const BENCH: &str = "urn:campanile:bench";
 const JSON: &str = "urn:xmpp:json:0";
 
-#[derive(FromXml, AsXml, Debug)]
-#[xml(namespace = BENCH, name = "order")]
-struct Order {
-    #[xml(attribute)]
-    item: String,
-    #[xml(attribute)]
-    quantity: u32,
-    #[xml(attribute)]
-    express: bool,
-    #[xml(child)]
-    note: Note,
+/// Defines the same payload for each way of deriving it.
+macro_rules! payload {
+    ($module:ident: $($derive:ident),*) => {
+        mod $module {
+            #[allow(unused_imports, reason = "each way of deriving needs others")]
+            use super::{AsXml, BENCH, FromXml, Payload};
+
+            #[derive($($derive),*)]
+            #[xml(namespace = BENCH, name = "order")]
+            pub struct Order {
+                #[xml(attribute)]
+                item: String,
+                #[xml(attribute)]
+                quantity: u32,
+                #[xml(attribute)]
+                express: bool,
+                #[xml(child)]
+                note: Note,
+            }
+
+            #[derive($($derive),*)]
+            #[xml(namespace = BENCH, name = "note")]
+            pub struct Note {
+                #[xml(text)]
+                text: String,
+            }
+        }
+    };
 }
 
-#[derive(FromXml, AsXml, Debug)]
-#[xml(namespace = BENCH, name = "note")]
-struct Note {
-    #[xml(text)]
-    text: String,
-}
+payload!(derived: Payload);
+payload!(with_xso: FromXml, AsXml);
 
 #[derive(Serialize, Deserialize)]
 struct JsonOrder {
@@ -60,6 +73,10 @@ async fn main() -> anyhow::Result<()> {
         .at("sleep", Router::new().message(sleeping))
         .at("compute", Router::new().message(computing))
         .at("typed", Router::new().iq_set((BENCH, "order"), typed))
+        .at(
+            "typed-xso",
+            Router::new().iq_set((BENCH, "order"), typed_xso),
+        )
         .at("json", Router::new().iq_set((JSON, "json"), json));
     let mut limits = Limits::default();
     if let Ok(seconds) = std::env::var("BENCH_OVERRUN_SECONDS") {
@@ -149,7 +166,11 @@ async fn computing(children: Children) -> Children {
     children
 }
 
-async fn typed(Payload(order): Payload<Order>) -> Payload<Order> {
+async fn typed(Payload(order): Payload<derived::Order>) -> Payload<derived::Order> {
+    Payload(order)
+}
+
+async fn typed_xso(Payload(order): Payload<with_xso::Order>) -> Payload<with_xso::Order> {
     Payload(order)
 }
 

@@ -4,10 +4,9 @@ use std::fmt;
 
 use minidom::Element;
 use serde::Serialize;
-use xso::AsXml;
 
 use crate::error::BoxError;
-use crate::payload::{Note, NoteType};
+use crate::payload::{Note, NoteType, WritePayload};
 use crate::stanza::{Children, WriteError};
 use crate::xep::form::{self, DataForm, DataFormType, Form, Table, write};
 
@@ -80,7 +79,7 @@ impl CommandOutput {
     ///
     /// # Errors
     /// If the payload cannot be serialized as XML.
-    pub fn payload<P: AsXml>(self, payload: &P) -> Result<Self, BoxError> {
+    pub fn payload<P: WritePayload>(self, payload: &P) -> Result<Self, BoxError> {
         let element = element(payload)?;
         Ok(self.with(Part::Other(element)))
     }
@@ -174,7 +173,7 @@ fn cell(row: &[xmpp_parsers::data_forms::Field], var: &str) -> String {
         .unwrap_or_default()
 }
 
-fn element<P: AsXml>(payload: &P) -> Result<Element, BoxError> {
+fn element<P: WritePayload>(payload: &P) -> Result<Element, BoxError> {
     let children = Children::of(payload)?;
     let first = children
         .first()

@@ -11,6 +11,7 @@ use super::ResourceFilter;
 use crate::host::endpoint::Endpoint;
 use crate::host::state::Shared;
 use campanile::error::{Condition, StanzaError};
+use campanile::payload::WritePayload;
 use campanile::stanza::{Child, Children, IqType, Kind, PresenceType, Stanza};
 
 const VCARD: &str = "vcard-temp";
@@ -166,7 +167,7 @@ fn foreign_get(payload: &Child<'_>) -> Answer {
     }
 }
 
-fn written(payload: &impl xso::AsXml) -> Answer {
+fn written(payload: &impl WritePayload) -> Answer {
     Children::of(payload).map_err(|_| Condition::InternalServerError)
 }
 
