@@ -1,4 +1,4 @@
-//! What the attributes of structs and of fields have in common.
+//! Parsing that the attributes of structs and of fields share.
 
 use syn::meta::ParseNestedMeta;
 use syn::{Error, LitStr, Result, Token};

@@ -1,4 +1,4 @@
-//! What the code of `#[derive(Payload)]` calls. Not for other use.
+//! Functions for the code that `#[derive(Payload)]` generates. Not for other use.
 
 use std::borrow::Cow;
 

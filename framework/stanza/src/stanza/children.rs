@@ -191,14 +191,25 @@ impl<'a> Child<'a> {
     pub fn is(&self, namespace: &str, name: &str) -> bool {
         // Called for each child of each stanza: bytes are compared without another look at their
         // encoding.
-        self.name_bytes() == name.as_bytes() && self.namespace() == namespace
+        self.name_bytes() == name.as_bytes() && self.is_in(namespace)
+    }
+
+    /// Returns `true` if the element is in the namespace.
+    fn is_in(&self, namespace: &str) -> bool {
+        if let NamespaceSource::At(from, to) = self.mark.namespace {
+            let written = self.slice(from as usize, to as usize);
+            if written == namespace.as_bytes() && chars::is_plain(namespace) {
+                return true;
+            }
+        }
+        self.namespace() == namespace
     }
 
     /// Returns `true` if a type with this matcher may parse the element.
     pub(super) fn may_be(&self, matcher: &XmlNameMatcher<'_>) -> bool {
         match matcher {
             XmlNameMatcher::Any => true,
-            XmlNameMatcher::InNamespace(namespace) => self.namespace() == *namespace,
+            XmlNameMatcher::InNamespace(namespace) => self.is_in(namespace),
             XmlNameMatcher::Specific(namespace, name) => self.is(namespace, name),
         }
     }

@@ -11,6 +11,8 @@ impl Class {
     pub(crate) const NAME: u8 = 4;
     /// Stands for itself in an attribute value, with either kind of quotes.
     pub(crate) const VALUE: u8 = 8;
+    /// Is written as it is, in text and in attribute values.
+    const PLAIN: u8 = 16;
 }
 
 const CLASS: [u8; 256] = {
@@ -30,10 +32,17 @@ const CLASS: [u8; 256] = {
         if b >= b' ' && !matches!(b, b'&' | b'<' | b'\'' | b'"') {
             table[byte] |= Class::VALUE;
         }
+        if is_plain_byte(b) {
+            table[byte] |= Class::PLAIN;
+        }
         byte += 1;
     }
     table
 };
+
+const fn is_plain_byte(b: u8) -> bool {
+    (b >= b' ') & b.is_ascii() & (b != b'&') & (b != b'<') & (b != b'>') & (b != b'\'')
+}
 
 pub(crate) const fn is(byte: u8, class: u8) -> bool {
     CLASS[byte as usize] & class != 0
@@ -93,6 +102,15 @@ pub(crate) const fn is_char(c: char) -> bool {
         c,
         '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}'
     )
+}
+
+/// Returns `true` if `text` is ASCII that is allowed in XML, and needs no escaping in text and in
+/// attribute values. Most values that are written are.
+pub(crate) fn is_plain(text: &str) -> bool {
+    // The compiler vectorizes the check of a block.
+    let (blocks, rest) = text.as_bytes().as_chunks::<16>();
+    let all_plain = |block: &[u8; 16]| block.iter().fold(true, |all, &b| all & is_plain_byte(b));
+    blocks.iter().all(all_plain) && rest.iter().all(|&b| is(b, Class::PLAIN))
 }
 
 /// The classes of bytes found in a slice, computed in one pass that the compiler vectorizes.
@@ -155,6 +173,22 @@ mod tests {
             "", "1a", "-a", ".a", "a:b", "a b", "a\u{D7}", "\u{B7}a", "a/", "\u{300}a",
         ] {
             assert!(!is_ncname(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn plain_text_needs_no_escaping_at_any_position() {
+        for length in [0, 1, 15, 16, 17, 40] {
+            let text = "x~\"\u{7f}".repeat(length)[..length].to_owned();
+            assert!(is_plain(&text), "{length}");
+            for at in 0..length {
+                for special in [
+                    "&", "<", ">", "'", "\t", "\n", "\0", "\u{1f}", "\u{80}", "é",
+                ] {
+                    let text = format!("{}{special}{}", &text[..at], &text[at..]);
+                    assert!(!is_plain(&text), "{text:?}");
+                }
+            }
         }
     }
 

@@ -90,7 +90,21 @@ impl<'a> Cursor<'a> {
     fn open(&mut self, tag: StartTag<'a>, from: &'a str) -> ElementReader<'_, 'a> {
         self.depth += 1;
         self.owed_end = tag.empty;
-        for (name, value) in tokens::attributes(tag.attributes) {
+        // Most elements within a payload declare nothing.
+        if tag.attributes.contains("xml") {
+            self.declare(tag.attributes);
+        }
+        ElementReader {
+            depth: self.depth,
+            cursor: self,
+            tag,
+            from,
+        }
+    }
+
+    /// Enters namespaces and language of a start tag.
+    fn declare(&mut self, attributes: &'a str) {
+        for (name, value) in tokens::attributes(attributes) {
             if name == "xml:lang" {
                 self.langs
                     .push((self.depth, escape::unescape_attribute(value)));
@@ -101,12 +115,6 @@ impl<'a> Cursor<'a> {
                     namespace: escape::unescape_attribute(value),
                 });
             }
-        }
-        ElementReader {
-            depth: self.depth,
-            cursor: self,
-            tag,
-            from,
         }
     }
 

@@ -94,6 +94,8 @@ impl<'o> Emitter<'o> {
         self.check_namespace(namespace)?;
         self.end_tag();
         self.attributes.clear();
+        self.out
+            .reserve(" xmlns=''></>".len() + 2 * name.len() + namespace.len());
         self.out.push(b'<');
         let inherited = self.open.last().and_then(|open| open.namespace.clone());
         // Namespaces in XML 1.0 §3: the namespace of `xml` must not be declared as the default.
@@ -116,7 +118,7 @@ impl<'o> Emitter<'o> {
             return self.outside == namespace;
         };
         let written = &self.out[declared.clone()];
-        if escape::is_plain_attribute(namespace) {
+        if chars::is_plain(namespace) {
             return written == namespace.as_bytes();
         }
         let mut escaped = Vec::new();
@@ -179,10 +181,17 @@ impl<'o> Emitter<'o> {
         if text.is_empty() {
             return Ok(());
         }
-        check(text)?;
+        let plain = chars::is_plain(text);
+        if !plain {
+            check(text)?;
+        }
         self.stray_text |= self.open.is_empty();
         self.end_tag();
-        escape::push_text(self.out, text);
+        if plain {
+            self.out.extend_from_slice(text.as_bytes());
+        } else {
+            escape::push_text(self.out, text);
+        }
         Ok(())
     }
 
@@ -287,12 +296,19 @@ impl<'o> Emitter<'o> {
 
     /// Writes an attribute whose name is given in pieces. Returns the range of its value.
     fn write_attribute(&mut self, name: &[&[u8]], value: &str) -> Result<Range<usize>, EmitError> {
-        check(value)?;
+        let plain = chars::is_plain(value);
+        if !plain {
+            check(value)?;
+        }
         self.out.push(b' ');
         self.write(name);
         self.out.extend_from_slice(b"='");
         let start = self.out.len();
-        escape::push_attribute(self.out, value);
+        if plain {
+            self.out.extend_from_slice(value.as_bytes());
+        } else {
+            escape::push_attribute(self.out, value);
+        }
         let end = self.out.len();
         self.out.push(b'\'');
         Ok(start..end)

@@ -41,9 +41,11 @@ pub(crate) fn unescape_text(raw: &str) -> Cow<'_, str> {
 /// Returns the value of a checked attribute: references resolved, white space normalized (XML 1.0
 /// §2.11, §3.3.3).
 pub(crate) fn unescape_attribute(raw: &str) -> Cow<'_, str> {
-    let first = raw
-        .bytes()
-        .position(|b| matches!(b, b'&' | b'\r' | b'\n' | b'\t'));
+    let special = |b: u8| (b < b' ') | (b == b'&');
+    if !raw.bytes().fold(false, |any, b| any | special(b)) {
+        return Cow::Borrowed(raw);
+    }
+    let first = raw.bytes().position(special);
     unescape(raw, first, |c| {
         if matches!(c, '\r' | '\n' | '\t') {
             ' '
@@ -100,12 +102,6 @@ pub fn push_attribute(out: &mut Vec<u8>, value: &str) {
         b'\r' => Some("&#13;"),
         _ => None,
     });
-}
-
-/// Returns `true` if [`push_attribute`] appends the value as it is.
-pub(crate) fn is_plain_attribute(value: &str) -> bool {
-    let escaped = |b: u8| (b < 0x20) | (b == b'&') | (b == b'<') | (b == b'\'');
-    !value.bytes().fold(false, |any, b| any | escaped(b))
 }
 
 fn push(out: &mut Vec<u8>, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {

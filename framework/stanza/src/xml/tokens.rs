@@ -1,5 +1,7 @@
 //! A tokenizer for XML that is known to be well-formed.
 
+use super::chars::is_space;
+
 /// A token of checked XML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'a> {
@@ -52,7 +54,7 @@ impl<'a> Tokens<'a> {
             Some(inner) => (inner, true),
             None => (inner, false),
         };
-        let end = inner.find([' ', '\t', '\n', '\r']).unwrap_or(inner.len());
+        let end = inner.bytes().position(is_space).unwrap_or(inner.len());
         let (name, attributes) = inner.split_at(end);
         Some(Token::Start(StartTag {
             name,
@@ -109,13 +111,17 @@ fn tag_length(text: &str) -> Option<usize> {
 pub(crate) fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let equals = memchr::memchr(b'=', rest.as_bytes())?;
-        let name = rest[..equals].trim();
-        let value = rest[equals + 1..].trim_start();
-        let quote = *value.as_bytes().first()?;
-        let end = memchr::memchr(quote, &value.as_bytes()[1..])?;
-        rest = &value[end + 2..];
-        Some((name, &value[1..=end]))
+        let start = rest.bytes().position(|b| !is_space(b))?;
+        let name = &rest[start..];
+        let length = name.bytes().position(|b| b == b'=' || is_space(b))?;
+        let (name, after) = name.split_at(length);
+        // Only an equals sign and white space are in between.
+        let opening = after.bytes().position(|b| b == b'"' || b == b'\'')?;
+        let quote = after.as_bytes()[opening];
+        let value = &after[opening + 1..];
+        let end = memchr::memchr(quote, value.as_bytes())?;
+        rest = &value[end + 1..];
+        Some((name, &value[..end]))
     })
 }
 
