@@ -108,7 +108,7 @@ impl Cli {
     /// Returns the number of rounds of a scenario. Memory varies less than time, so memory
     /// scenarios run once.
     pub fn rounds_of(&self, scenario: &Scenario) -> u32 {
-        if scenario.flow == Flow::Window {
+        if matches!(scenario.flow, Flow::Window | Flow::Paced) {
             self.rounds()
         } else {
             self.rounds.unwrap_or(1).max(1)

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::ledger::Ledger;
 use crate::link::Link;
+use crate::pace::Schedule;
 use crate::process::Memory;
 use crate::sample::{Mark, Sample};
 use crate::scenario::{Scenario, Source};
@@ -40,9 +41,10 @@ pub struct Flow {
     pub seq: u32,
     scenario: &'static str,
     window: u32,
-    rate: Option<u32>,
-    /// Start time and first stanza of the rate-limited period.
-    paced_since: (Instant, u32),
+    /// Stanzas per second; `None` for as many as the window admits.
+    rate: Option<f64>,
+    /// The schedule of a run at a fixed rate.
+    schedule: Option<Schedule>,
     base: Instant,
 }
 
@@ -55,6 +57,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 const WARM_AFTER: u64 = 20_000;
 const TURN: Duration = Duration::from_millis(100);
 const PACED_TURN: Duration = Duration::from_millis(1);
+/// Fraction of the highest rate at which a paced run measures latency.
+const PACED_SHARE: f64 = 0.9;
 /// Time limit of a run of fixed size.
 const COUNT_AT_MOST: Duration = Duration::from_secs(300);
 
@@ -69,8 +73,8 @@ impl Flow {
             seq: 0,
             scenario: scenario.name,
             window,
-            rate: scenario.rate,
-            paced_since: (Instant::now(), 0),
+            rate: scenario.rate.map(f64::from),
+            schedule: None,
             base: Instant::now(),
         }
     }
@@ -93,6 +97,20 @@ impl Flow {
             &self.ledger,
             memory,
         ))
+    }
+
+    /// Measures the highest rate with a full window, then latency at 90 % of it.
+    pub fn measure_paced(mut self, extent: &Extent) -> Result<Sample> {
+        self.warm_up(extent.warm_up)?;
+        let before = self.mark()?;
+        self.run_for(extent.measured)?;
+        let span = self.mark()?.since(&before);
+        self.drain()?;
+        let highest = span.answered as f64 * f64::from(self.source.weight) / span.seconds;
+        self.rate = Some(highest * PACED_SHARE);
+        let mut sample = self.measure(extent)?;
+        sample.highest_per_second = Some(highest);
+        Ok(sample)
     }
 
     /// Measures a fixed number of stanzas. Memory is read one second after the last reply.
@@ -141,13 +159,23 @@ impl Flow {
         Ok(())
     }
 
+    /// Sends stanzas for a time. At a fixed rate, those that are due at its end are still sent.
     pub fn run_for(&mut self, time: Duration) -> Result<()> {
-        let deadline = Instant::now() + time;
-        self.paced_since = (Instant::now(), self.seq);
-        while Instant::now() < deadline {
-            self.fill(self.due(), Pace::Rolling);
+        let start = self.now();
+        let end = start + time.as_nanos() as u64;
+        self.schedule = self.rate.map(|rate| Schedule::new(rate, start, self.seq));
+        let all = self.schedule.map(|schedule| schedule.due(end));
+        loop {
+            let now = self.now();
+            let sent = all.is_none_or(|all| u64::from(self.seq) >= all);
+            if now >= end && (sent || now - end > ANSWER_TIMEOUT.as_nanos() as u64) {
+                break;
+            }
+            let due = |schedule: Schedule| schedule.due(now.min(end));
+            self.fill(self.schedule.map_or(u64::MAX, due), Pace::Rolling);
             self.turn()?;
         }
+        self.schedule = None;
         Ok(())
     }
 
@@ -161,14 +189,6 @@ impl Flow {
         }
         self.ledger.give_up_open();
         Ok(())
-    }
-
-    /// Returns the number of stanzas that may have been sent by now.
-    fn due(&self) -> u64 {
-        let (since, from) = self.paced_since;
-        self.rate.map_or(u64::MAX, |rate| {
-            u64::from(from) + (since.elapsed().as_secs_f64() * f64::from(rate)) as u64
-        })
     }
 
     fn mark(&self) -> Result<Mark> {
@@ -185,7 +205,9 @@ impl Flow {
             && self.link.has_room()
         {
             self.source.render(&mut self.link.out, self.seq);
-            self.ledger.sent(self.seq, now);
+            let intended = |schedule: Schedule| schedule.intended(self.seq);
+            let sent_at = self.schedule.map_or(now, intended);
+            self.ledger.sent(self.seq, sent_at);
             self.seq += 1;
         }
     }
@@ -195,7 +217,7 @@ impl Flow {
         self.link.flush()?;
         self.link.wait(
             true,
-            if self.rate.is_some() {
+            if self.schedule.is_some() {
                 PACED_TURN
             } else {
                 TURN

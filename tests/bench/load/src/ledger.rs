@@ -59,7 +59,8 @@ impl Ledger {
         }
     }
 
-    pub fn sent(&mut self, seq: u32, now: u64) {
+    /// Records a stanza with the time from which its latency is measured.
+    pub fn sent(&mut self, seq: u32, sent_at: u64) {
         let at = seq as usize & (self.slots.len() - 1);
         let slot = &mut self.slots[at];
         if slot.seq1 != 0 {
@@ -69,7 +70,7 @@ impl Ledger {
         }
         *slot = Slot {
             seq1: seq + 1,
-            sent_at: now,
+            sent_at,
         };
         self.open += 1;
     }

@@ -8,6 +8,7 @@ mod instructions;
 mod ledger;
 mod link;
 mod machine;
+mod pace;
 mod peer;
 mod postgres;
 mod process;

@@ -72,8 +72,8 @@ const PROGRAM: &[&str] = &[
     "typed",
     "json",
 ];
-const LOGGER: &[&str] = &["logger", "logger-tenth"];
-const POSTGRES: &[&str] = &["logger", "logger-postgres-tenth"];
+const LOGGER: &[&str] = &["logger", "logger-paced", "logger-tenth"];
+const POSTGRES: &[&str] = &["logger", "logger-paced", "logger-postgres-tenth"];
 const LIMIT: &[&str] = &[
     "chat",
     "chat-4k",

@@ -75,8 +75,13 @@ fn describe(sample: &Sample) -> String {
     }
     let clean = sample.faults == crate::ledger::Faults::default();
     format!(
-        "{:.0}/s, {:.2} µs CPU, p50 {:.0} p99 {:.0} p99.9 {:.0} µs, {:.1} MiB, load {:.0} %, others {:.0} %{}",
+        "{:.0}/s{}, {:.2} µs CPU, p50 {:.0} p99 {:.0} p99.9 {:.0} µs, {:.1} MiB, load {:.0} %, others {:.0} %{}",
         sample.per_second,
+        sample
+            .highest_per_second
+            .map_or(String::new(), |highest| format!(
+                " (highest {highest:.0}/s)"
+            )),
         sample.cpu_us,
         sample.p50_us,
         sample.p99_us,

@@ -111,6 +111,7 @@ fn measure_running(
     let flow = Flow::new(stream, running.pid(), run.scenario, run.window);
     match run.scenario.flow {
         scenario::Flow::Window => flow.measure(extent),
+        scenario::Flow::Paced => flow.measure_paced(extent),
         scenario::Flow::Count => flow.measure_count(extent),
         scenario::Flow::Stall => stall::measure(flow, server, running, extent),
     }

@@ -18,6 +18,8 @@ pub struct Sample {
     pub seconds: f64,
     pub stanzas: u64,
     pub per_second: f64,
+    /// The rate with a full window, of which a paced run had 90 %.
+    pub highest_per_second: Option<f64>,
     /// CPU time of the component per stanza: all threads, user and system.
     pub cpu_us: f64,
     pub p50_us: f64,
@@ -123,6 +125,7 @@ impl Sample {
             seconds: span.seconds,
             stanzas,
             per_second: stanzas as f64 / span.seconds,
+            highest_per_second: None,
             cpu_us: span.cpu_nanos as f64 / 1e3 / (stanzas.max(1)) as f64,
             p50_us: micros(0.5),
             p99_us: micros(0.99),

@@ -23,6 +23,8 @@ pub struct Scenario {
 pub enum Flow {
     /// Keeps a window in flight for a fixed time.
     Window,
+    /// The same, to find the highest rate; then measures latency at 90 % of this rate.
+    Paced,
     /// Keeps a window in flight for a fixed number of stanzas, then measures memory.
     Count,
     /// Sends as fast as possible while the server does not read, then measures memory.
@@ -257,6 +259,17 @@ pub const ALL: &[Scenario] = &[
         senders: 10_000,
         windows: &[4096],
         quick: false,
+        load: Load::Receipt,
+        expect: Expect::ResultWithId,
+        ..CHAT
+    },
+    Scenario {
+        name: "logger-paced",
+        title: "the same, at 90 % of the highest rate",
+        senders: 10_000,
+        windows: &[4096],
+        quick: false,
+        flow: Flow::Paced,
         load: Load::Receipt,
         expect: Expect::ResultWithId,
         ..CHAT
