@@ -92,17 +92,29 @@ async fn logger_migrates_older_and_rejects_newer_database() {
         );
         assert_eq!(
             why(false),
-            "campanile_logger has schema 1, this campanile supports 3: start `campanile run`, \
+            "campanile_logger has schema 1, this campanile supports 4: start `campanile run`, \
              which upgrades it"
         );
         store.open(true).unwrap();
         store.open(false).unwrap();
-        assert_eq!(meta(""), (3, key));
+        assert_eq!(meta(""), (4, key));
+        let query = "SELECT reloptions::text FROM pg_class WHERE oid = \
+            'campanile_logger.entry_terms'::regclass";
+        let options = |before: &str| -> String {
+            let mut client = database.connect_blocking().unwrap();
+            client.batch_execute(before).unwrap();
+            client.query_one(query, &[]).unwrap().get(0)
+        };
+        let of_version_3 = "ALTER INDEX campanile_logger.entry_terms SET \
+            (gin_pending_list_limit = 16384); UPDATE campanile_logger.meta SET version = 3";
+        assert!(options(of_version_3).contains("gin_pending_list_limit=16384"));
+        store.open(true).unwrap();
+        assert!(options("").contains("gin_pending_list_limit=1024"));
         meta("UPDATE campanile_logger.meta SET version = 99");
         for write in [true, false] {
             assert_eq!(
                 why(write),
-                "campanile_logger has schema 99, this campanile supports 3: install the newer \
+                "campanile_logger has schema 99, this campanile supports 4: install the newer \
                  version"
             );
         }

@@ -39,6 +39,10 @@ const REINDEX: &str = "
     INSERT INTO reindex SELECT max(place) + 1 FROM entry HAVING max(place) IS NOT NULL;
 ";
 
+/// The INSERT that finds the pending list of the index full merges it, and the receipts of its
+/// batch wait: 370 ms for the 16 MB of version 1. With 1 MB, 99 % of commits take less than 52 ms.
+const SHORT_MERGES: &str = "ALTER INDEX entry_terms SET (gin_pending_list_limit = 1024)";
+
 /// The lock is "logr", the one of [`LOCK`].
 const SCHEMA: Schema = Schema {
     name: "campanile_logger",
@@ -46,6 +50,7 @@ const SCHEMA: Schema = Schema {
         TABLES,
         "CREATE TABLE erasing (party bigint PRIMARY KEY)",
         REINDEX,
+        SHORT_MERGES,
     ],
     lock: 1_819_240_306,
 };
