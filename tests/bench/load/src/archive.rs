@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cli::Cli;
 use crate::flow::{Flow, Pace};
-use crate::peer::{ADMIN, Peer};
+use crate::peer::{ADMIN, Addresses, Peer};
 use crate::process::Memory;
 use crate::rounds::CONNECTS_WITHIN;
 use crate::sample::Mark;
@@ -39,9 +39,9 @@ pub fn measure(cli: &Cli, peers: &[Peer]) -> Result<bool> {
         .filter(|peer| peer.answers("logger") && peer.is_available(&cli.bench_dir))
     {
         let server = Server::bind(0)?;
-        let mut running = peer.start(&cli.bench_dir, server.port, &[])?;
+        let mut running = peer.start(&cli.bench_dir, &Addresses::of(server.port), &[])?;
         let stream = server.accept(&mut running.child, CONNECTS_WITHIN)?;
-        let mut flow = Flow::new(stream, running.pid(), &scenario::FILL, WINDOW);
+        let mut flow = Flow::new(vec![stream], running.pid(), &scenario::FILL, WINDOW)?;
         let done = fill(&mut flow, cli.entries()).and_then(|filled| {
             let asked = questions(
                 &mut Asker {
@@ -217,7 +217,7 @@ impl Asker<'_> {
     fn ask(&mut self, who: &str, form: &str, set: &str) -> Result<Page> {
         self.asked += 1;
         let id = format!("q{}", self.asked);
-        let link = &mut self.flow.link;
+        let link = self.flow.links.stream(0);
         let set = format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}</set>");
         let query = format!("<query xmlns='{MAM}'>{form}{set}</query>");
         link.out.extend_from_slice(

@@ -7,6 +7,7 @@ use clap::Parser;
 
 use crate::flow::Extent;
 use crate::peer::Peer;
+use crate::plan;
 use crate::scenario::{Flow, Scenario};
 
 /// Measures XMPP components (XEP-0114) under load over loopback TCP.
@@ -19,6 +20,12 @@ pub struct Cli {
     /// Run all scenarios and windows, five rounds of two seconds each; takes about an hour.
     #[arg(long)]
     pub full: bool,
+    /// Run all scenarios of the tables in the READMEs, three rounds within 25 minutes.
+    #[arg(long, conflicts_with_all = ["quick", "full", "window"])]
+    pub sitting: bool,
+    /// Rewrite the tables in the READMEs from a file written with --json, and exit.
+    #[arg(long, value_name = "FILE")]
+    pub tables: Option<PathBuf>,
     /// Measure only this peer; can be repeated.
     #[arg(long, value_name = "PEER")]
     pub only: Vec<String>,
@@ -79,8 +86,18 @@ pub struct Cli {
     pub bench_dir: PathBuf,
 }
 
+/// Time for the timed runs of a sitting: with the memory scenarios and with starting and stopping
+/// programs, it takes less than 25 minutes.
+const SITTING: Duration = Duration::from_secs(1200);
+/// Time to start and stop a program, in seconds.
+const START_AND_STOP: f64 = 0.25;
+
 impl Cli {
-    pub fn extent(&self) -> Extent {
+    /// Returns the duration of each of `runs` runs.
+    pub fn extent(&self, runs: usize) -> Extent {
+        if self.sitting {
+            return self.sitting_extent(runs);
+        }
         let seconds = |asked: Option<f64>, full: f64, quick: f64| {
             Duration::from_secs_f64(
                 asked
@@ -88,11 +105,27 @@ impl Cli {
                     .clamp(0.01, 600.0),
             )
         };
+        let warm_up = seconds(None, 1.0, 0.5);
         Extent {
-            warm_up: seconds(None, 1.0, 0.5),
+            warm_up,
+            warm_up_at_most: warm_up * 6,
             measured: seconds(self.seconds, 2.0, 1.0),
             count: self.entries(),
             stall: seconds(self.stall_seconds, 60.0, 10.0),
+        }
+    }
+
+    /// Divides the time of a sitting.
+    fn sitting_extent(&self, runs: usize) -> Extent {
+        let each = SITTING.as_secs_f64() / runs.max(1) as f64 - START_AND_STOP;
+        let measured = self.seconds.unwrap_or(each * 0.7).clamp(0.1, 2.0);
+        let warm_up = Duration::from_secs_f64(measured * 0.4);
+        Extent {
+            warm_up,
+            warm_up_at_most: warm_up * 2,
+            measured: Duration::from_secs_f64(measured),
+            count: self.entries(),
+            stall: Duration::from_secs_f64(self.stall_seconds.unwrap_or(30.0)),
         }
     }
 
@@ -116,26 +149,26 @@ impl Cli {
     }
 
     pub fn wants_peer(&self, peer: &Peer) -> bool {
-        self.only.is_empty() || self.only.contains(&peer.name)
+        let named = self.only.contains(&peer.name);
+        // Variants are measured on request.
+        named || self.only.is_empty() && !peer.variant
     }
 
-    /// Returns the windows to run a scenario with.
-    pub fn windows_of(&self, scenario: &Scenario) -> Vec<u32> {
+    /// Returns the windows to run a scenario with, for one peer.
+    pub fn windows_of(&self, scenario: &Scenario, peer: &Peer) -> Vec<u32> {
         let named = self.scenario.iter().any(|name| name == scenario.name);
+        if !named && !self.scenario.is_empty() {
+            return Vec::new();
+        }
+        if self.sitting {
+            return plan::sitting_windows(scenario, peer).to_vec();
+        }
         let all = if named || self.full {
             scenario.windows
-        } else if self.scenario.is_empty() && scenario.quick {
+        } else if scenario.quick {
             // The quick run of `chat` includes the round-trip time.
-            &scenario.windows[..scenario.windows.len().min(if scenario.name == "chat" {
-                2
-            } else {
-                1
-            })]
-        } else {
-            &[]
-        };
-        let all = if named || self.scenario.is_empty() {
-            all
+            let windows = if scenario.name == "chat" { 2 } else { 1 };
+            &scenario.windows[..scenario.windows.len().min(windows)]
         } else {
             &[]
         };

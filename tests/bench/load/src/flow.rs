@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::ledger::Ledger;
-use crate::link::Link;
+use crate::links::Links;
 use crate::pace::Schedule;
 use crate::process::Memory;
-use crate::sample::{Mark, Sample};
+use crate::sample::{Mark, Replies, Sample};
 use crate::scenario::{Scenario, Source};
 
 /// Duration and size of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     pub warm_up: Duration,
+    /// Limit of the warm-up of programs that are slow.
+    pub warm_up_at_most: Duration,
     pub measured: Duration,
     /// Number of stanzas in runs of fixed size.
     pub count: u64,
@@ -34,7 +36,7 @@ pub enum Pace {
 
 #[derive(Debug)]
 pub struct Flow {
-    pub link: Link,
+    pub links: Links,
     pub ledger: Ledger,
     pub source: Source,
     pub pid: u32,
@@ -49,13 +51,13 @@ pub struct Flow {
 }
 
 /// Time to wait for outstanding replies.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time without any input after which a run of fixed size is given up. Batches are slow under
 /// valgrind.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Number of replies after which a component counts as warmed up.
-const WARM_AFTER: u64 = 20_000;
-const TURN: Duration = Duration::from_millis(100);
+pub const WARM_AFTER: u64 = 20_000;
+pub const TURN: Duration = Duration::from_millis(100);
 const PACED_TURN: Duration = Duration::from_millis(1);
 /// Fraction of the highest rate at which a paced run measures latency.
 const PACED_SHARE: f64 = 0.9;
@@ -63,10 +65,15 @@ const PACED_SHARE: f64 = 0.9;
 const COUNT_AT_MOST: Duration = Duration::from_secs(300);
 
 impl Flow {
-    pub fn new(stream: TcpStream, pid: u32, scenario: &Scenario, window: u32) -> Self {
+    pub fn new(
+        streams: Vec<TcpStream>,
+        pid: u32,
+        scenario: &Scenario,
+        window: u32,
+    ) -> Result<Self> {
         let source = scenario.source();
-        Self {
-            link: Link::new(stream),
+        Ok(Self {
+            links: Links::new(streams)?,
             ledger: Ledger::new(&source, window),
             source,
             pid,
@@ -76,13 +83,13 @@ impl Flow {
             rate: scenario.rate.map(f64::from),
             schedule: None,
             base: Instant::now(),
-        }
+        })
     }
 
     /// Measures throughput, latency and CPU over a fixed time, after a warm-up.
     pub fn measure(mut self, extent: &Extent) -> Result<Sample> {
         let start = Memory::read(self.pid)?;
-        self.warm_up(extent.warm_up)?;
+        self.warm_up(extent)?;
         self.ledger.latency.clear();
         let before = self.mark()?;
         self.run_for(extent.measured)?;
@@ -93,15 +100,14 @@ impl Flow {
             self.scenario,
             self.window,
             &span,
-            self.source.weight,
-            &self.ledger,
+            &self.replies(),
             memory,
         ))
     }
 
     /// Measures the highest rate with a full window, then latency at 90 % of it.
     pub fn measure_paced(mut self, extent: &Extent) -> Result<Sample> {
-        self.warm_up(extent.warm_up)?;
+        self.warm_up(extent)?;
         let before = self.mark()?;
         self.run_for(extent.measured)?;
         let span = self.mark()?.since(&before);
@@ -126,16 +132,24 @@ impl Flow {
             self.scenario,
             self.window,
             &span,
-            self.source.weight,
-            &self.ledger,
+            &self.replies(),
             memory,
         ))
     }
 
+    pub fn replies(&self) -> Replies<'_> {
+        Replies {
+            weight: self.source.weight,
+            latency: &self.ledger.latency,
+            faults: self.ledger.faults,
+        }
+    }
+
     /// Warms the component up. Just-in-time compilers need a number of stanzas, not seconds, so
     /// this takes longer on a busy machine.
-    fn warm_up(&mut self, time: Duration) -> Result<()> {
-        let deadline = Instant::now() + time * 6;
+    fn warm_up(&mut self, extent: &Extent) -> Result<()> {
+        let time = extent.warm_up;
+        let deadline = Instant::now() + extent.warm_up_at_most;
         self.run_for(time)?;
         while self.ledger.answered < WARM_AFTER && Instant::now() < deadline {
             self.run_for(time / 8)?;
@@ -200,32 +214,34 @@ impl Flow {
             return;
         }
         let now = self.now();
-        while self.ledger.open * self.source.weight < self.window
-            && u64::from(self.seq) < last
-            && self.link.has_room()
-        {
-            self.source.render(&mut self.link.out, self.seq);
+        let schedule = self.schedule;
+        while self.ledger.open * self.source.weight < self.window && u64::from(self.seq) < last {
+            let link = self.links.stream(self.source.stream_of(self.seq));
+            if !link.has_room() {
+                break;
+            }
+            self.source.render(&mut link.out, self.seq);
             let intended = |schedule: Schedule| schedule.intended(self.seq);
-            let sent_at = self.schedule.map_or(now, intended);
-            self.ledger.sent(self.seq, sent_at);
+            self.ledger.sent(self.seq, schedule.map_or(now, intended));
             self.seq += 1;
         }
     }
 
     /// Writes, waits and reads once. Returns the number of bytes read.
     fn turn(&mut self) -> Result<usize> {
-        self.link.flush()?;
-        self.link.wait(
-            true,
-            if self.schedule.is_some() {
-                PACED_TURN
-            } else {
-                TURN
-            },
-        )?;
-        let now = self.now();
-        self.link
-            .read(|stanza, out| self.ledger.came(stanza, now, out))
+        let patience = if self.schedule.is_some() {
+            PACED_TURN
+        } else {
+            TURN
+        };
+        let base = self.base;
+        let ledger = &mut self.ledger;
+        let mut now = None;
+        self.links.turn(patience, |stanza, out| {
+            // One clock reading for all stanzas of a turn.
+            let now = *now.get_or_insert_with(|| base.elapsed().as_nanos() as u64);
+            ledger.came(stanza, now, out);
+        })
     }
 
     fn now(&self) -> u64 {

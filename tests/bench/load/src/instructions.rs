@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cli::Cli;
 use crate::flow::{Flow, Pace};
-use crate::peer::Peer;
+use crate::peer::{Addresses, Peer};
 use crate::scenario::{self, Scenario};
 use crate::server::Server;
 
@@ -99,10 +99,10 @@ fn count_run(cli: &Cli, peer: &Peer, scenario: &Scenario, stanzas: u64) -> Resul
     ]
     .map(str::to_owned);
     let server = Server::bind(0)?;
-    let mut running = peer.start(&cli.bench_dir, server.port, &under)?;
+    let mut running = peer.start(&cli.bench_dir, &Addresses::of(server.port), &under)?;
     let stream = server.accept(&mut running.child, CONNECTS_WITHIN);
     let stream = stream.with_context(|| format!("last log lines: {}", running.log_tail()))?;
-    let mut flow = Flow::new(stream, running.pid(), scenario, BATCH);
+    let mut flow = Flow::new(vec![stream], running.pid(), scenario, BATCH)?;
     flow.run_count(stanzas, Pace::Lockstep)?;
     ensure!(
         flow.ledger.answered == stanzas,

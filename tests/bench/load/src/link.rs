@@ -53,6 +53,10 @@ impl Link {
         }
     }
 
+    pub fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+
     pub fn has_room(&self) -> bool {
         self.out.len() - self.written < OUT_MARK
     }
@@ -96,6 +100,31 @@ impl Link {
 
     /// Reads once and passes every complete stanza to `take`, with the output buffer.
     pub fn read(&mut self, mut take: impl FnMut(Stanza<'_>, &mut Vec<u8>)) -> Result<usize> {
+        self.read_bytes(|bytes, out| {
+            let mut at = 0;
+            loop {
+                match scan::first(&bytes[at..]) {
+                    Found::Stanza(stanza, end) => {
+                        take(stanza, out);
+                        at += end;
+                    }
+                    Found::Partial => return Ok(at),
+                    Found::End => bail!("the component closed its stream"),
+                    Found::Nonsense => {
+                        let wrote = String::from_utf8_lossy(&bytes[at..]);
+                        bail!("the component wrote: {wrote}")
+                    }
+                }
+            }
+        })
+    }
+
+    /// Reads once and passes all unused input to `take`, with the output buffer. It returns the
+    /// number of bytes that it has used.
+    pub fn read_bytes(
+        &mut self,
+        take: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<usize>,
+    ) -> Result<usize> {
         if self.input.len() - self.filled < CHUNK {
             self.input.resize(self.filled + 4 * CHUNK, 0);
         }
@@ -110,25 +139,9 @@ impl Link {
         };
         self.filled += got;
         self.bytes_in += got as u64;
-        let mut at = 0;
-        loop {
-            match scan::first(&self.input[at..self.filled]) {
-                Found::Stanza(stanza, end) => {
-                    take(stanza, &mut self.out);
-                    at += end;
-                }
-                Found::Partial => break,
-                Found::End => bail!("the component closed its stream"),
-                Found::Nonsense => {
-                    bail!(
-                        "the component wrote: {}",
-                        String::from_utf8_lossy(&self.input[at..self.filled])
-                    )
-                }
-            }
-        }
-        self.input.copy_within(at..self.filled, 0);
-        self.filled -= at;
+        let used = take(&self.input[..self.filled], &mut self.out)?;
+        self.input.copy_within(used..self.filled, 0);
+        self.filled -= used;
         Ok(got)
     }
 }

@@ -4,12 +4,16 @@ mod archive;
 mod cli;
 mod flow;
 mod histogram;
+mod http;
 mod instructions;
 mod ledger;
 mod link;
+mod links;
 mod machine;
 mod pace;
 mod peer;
+mod plan;
+mod poller;
 mod postgres;
 mod process;
 mod progress;
@@ -51,6 +55,9 @@ fn run(mut cli: Cli) -> Result<bool> {
     if cli.list {
         list(&peers);
         return Ok(true);
+    }
+    if let Some(file) = &cli.tables {
+        return report::rewrite(&cli, file, &peers);
     }
     peers.retain(|peer| cli.wants_peer(peer));
     if cli.instructions {

@@ -14,7 +14,8 @@ pub struct Cpu {
     /// CPU time of each live thread, in nanoseconds.
     threads: BTreeMap<u32, u64>,
     /// User and system time of the whole process, including ended threads, in coarse ticks.
-    ticks: u64,
+    user_ticks: u64,
+    system_ticks: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,9 +49,11 @@ impl Cpu {
                 threads.insert(tid, nanos);
             }
         }
+        let (user_ticks, system_ticks) = ticks(pid)?;
         Ok(Self {
             threads,
-            ticks: ticks(pid)?,
+            user_ticks,
+            system_ticks,
         })
     }
 
@@ -62,12 +65,26 @@ impl Cpu {
             .keys()
             .any(|tid| !self.threads.contains_key(tid))
         {
-            return self.ticks.saturating_sub(before.ticks) * TICK;
+            let (user, system) = self.ticks_since(before);
+            return (user + system) * TICK;
         }
         let spent = |(tid, nanos): (&u32, &u64)| {
             nanos.saturating_sub(before.threads.get(tid).copied().unwrap_or(0))
         };
         self.threads.iter().map(spent).sum()
+    }
+
+    /// Returns the percentage of the CPU time since `before` that was spent in the kernel.
+    pub fn kernel_percent_since(&self, before: &Self) -> f64 {
+        let (user, system) = self.ticks_since(before);
+        system as f64 * 100.0 / (user + system).max(1) as f64
+    }
+
+    fn ticks_since(&self, before: &Self) -> (u64, u64) {
+        (
+            self.user_ticks.saturating_sub(before.user_ticks),
+            self.system_ticks.saturating_sub(before.system_ticks),
+        )
     }
 }
 
@@ -88,7 +105,8 @@ impl Memory {
     }
 }
 
-fn ticks(pid: u32) -> Result<u64> {
+/// Returns user and system time of a process.
+fn ticks(pid: u32) -> Result<(u64, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in parentheses, which may contain spaces; utime and stime are
     // fields 14 and 15.
@@ -103,7 +121,7 @@ fn ticks(pid: u32) -> Result<u64> {
             .and_then(|field| field.parse::<u64>().ok())
             .context("unexpected /proc/PID/stat")
     };
-    Ok(next()? + next()?)
+    Ok((next()?, next()?))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
-//! Progress output: a single updated line on a terminal, otherwise a line per finished run.
+//! Progress output: a progress bar on a terminal, otherwise a line per finished run.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 use crate::sample::Sample;
+
+/// Width of the progress bar.
+const BAR: usize = 24;
 
 #[derive(Debug)]
 pub struct Progress {
@@ -26,7 +29,8 @@ impl Progress {
     pub fn begin(&self, what: &str) {
         if self.terminal {
             eprint!(
-                "\r\x1b[2K[{}/{}, {} left] {what} …",
+                "\r\x1b[2K{} {}/{}, {} left: {what} …",
+                self.bar(),
                 self.done,
                 self.total,
                 self.left()
@@ -44,6 +48,11 @@ impl Progress {
         };
         let clear = if self.terminal { "\r\x1b[2K" } else { "" };
         eprintln!("{clear}[{}/{}] {what}: {said}", self.done, self.total);
+    }
+
+    fn bar(&self) -> String {
+        let filled = self.done * BAR / self.total.max(1);
+        format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled))
     }
 
     fn left(&self) -> String {
@@ -75,7 +84,7 @@ fn describe(sample: &Sample) -> String {
     }
     let clean = sample.faults == crate::ledger::Faults::default();
     format!(
-        "{:.0}/s{}, {:.2} µs CPU, p50 {:.0} p99 {:.0} p99.9 {:.0} µs, {:.1} MiB, load {:.0} %, others {:.0} %{}",
+        "{:.0}/s{}, {:.2} µs CPU ({:.0} % kernel), p50 {:.0} p99 {:.0} p99.9 {:.0} µs, {:.1} MiB, load {:.0} %, others {:.0} %{}",
         sample.per_second,
         sample
             .highest_per_second
@@ -83,6 +92,7 @@ fn describe(sample: &Sample) -> String {
                 " (highest {highest:.0}/s)"
             )),
         sample.cpu_us,
+        sample.kernel_percent,
         sample.p50_us,
         sample.p99_us,
         sample.p999_us,

@@ -7,25 +7,19 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cli::Cli;
 use crate::flow::{Extent, Flow};
+use crate::http;
+use crate::http::upstream::Upstream;
 use crate::machine::Machine;
-use crate::peer::{Peer, Running};
+use crate::peer::{Addresses, Peer, Protocol, Running};
+use crate::plan::{self, Run};
 use crate::progress::Progress;
 use crate::report::{Failure, Report};
 use crate::sample::Sample;
-use crate::scenario::{self, Scenario};
+use crate::scenario;
 use crate::server::Server;
 use crate::stall;
 
 pub const CONNECTS_WITHIN: Duration = Duration::from_secs(20);
-
-/// A planned run.
-#[derive(Debug, Clone, Copy)]
-struct Run<'a> {
-    round: u32,
-    scenario: &'static Scenario,
-    window: u32,
-    peer: &'a Peer,
-}
 
 /// Measures the peers and prints the tables. Returns `true` if every run succeeded.
 pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
@@ -36,8 +30,8 @@ pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
         .iter()
         .for_each(|peer| eprintln!("skipped, not built: {}", peer.name));
     ensure!(!there.is_empty(), "no peer is built; run tests/bench/run");
-    let runs = plan(cli, &there);
-    let extent = cli.extent();
+    let runs = plan::of(cli, &there);
+    let extent = cli.extent(runs.len());
     let machine = Machine::read();
     let mut progress = Progress::new(runs.len());
     let mut samples = Vec::new();
@@ -57,6 +51,7 @@ pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     }
     let complete = failures.is_empty();
     let report = Report {
+        measured: extent.measured,
         machine,
         samples,
         failures,
@@ -66,33 +61,22 @@ pub fn run(cli: &Cli, peers: &[Peer]) -> Result<bool> {
     Ok(complete)
 }
 
-fn plan<'a>(cli: &Cli, peers: &[&'a Peer]) -> Vec<Run<'a>> {
-    let mut runs = Vec::new();
-    for round in 0..cli.rounds() {
-        // Each round starts with another peer, so that the order varies.
-        let order = (0..peers.len()).map(|i| peers[(i + round as usize) % peers.len()]);
-        for scenario in scenario::ALL
-            .iter()
-            .filter(|scenario| round < cli.rounds_of(scenario))
-        {
-            for window in cli.windows_of(scenario) {
-                let fit = order.clone().filter(|peer| peer.answers(scenario.name));
-                runs.extend(fit.map(|peer| Run {
-                    round,
-                    scenario,
-                    window,
-                    peer,
-                }));
-            }
-        }
-    }
-    runs
-}
-
 fn measure(cli: &Cli, run: &Run<'_>, extent: &Extent) -> Result<Sample> {
     let server = Server::bind(0)?;
-    let mut running = run.peer.start(&cli.bench_dir, server.port, &[])?;
-    let sample = measure_running(&server, &mut running, run, extent);
+    let upstream = run.scenario.asks_upstream().then(Upstream::start);
+    let upstream = upstream.transpose()?;
+    let addresses = Addresses {
+        port: server.port,
+        jids: run.scenario.streams.jids(),
+        upstream: upstream.as_ref().map(|upstream| upstream.port),
+    };
+    // An HTTP server listens on the port itself.
+    let server = (run.peer.protocol == Protocol::Xmpp).then_some(server);
+    let mut running = run.peer.start(&cli.bench_dir, &addresses, &[])?;
+    let sample = match &server {
+        Some(server) => measure_component(server, &mut running, run, extent),
+        None => http::measure(&addresses, run, &mut running, extent),
+    };
     let sample = sample.with_context(|| format!("last log lines: {}", running.log_tail()));
     running.stop(Duration::from_millis(500))?;
     let mut sample = sample?;
@@ -101,30 +85,19 @@ fn measure(cli: &Cli, run: &Run<'_>, extent: &Extent) -> Result<Sample> {
     Ok(sample)
 }
 
-fn measure_running(
+fn measure_component(
     server: &Server,
     running: &mut Running,
     run: &Run<'_>,
     extent: &Extent,
 ) -> Result<Sample> {
-    let stream = server.accept(&mut running.child, CONNECTS_WITHIN)?;
-    let flow = Flow::new(stream, running.pid(), run.scenario, run.window);
+    let jids = run.scenario.streams.jids();
+    let streams = server.accept_all(&jids, &mut running.child, CONNECTS_WITHIN)?;
+    let flow = Flow::new(streams, running.pid(), run.scenario, run.window)?;
     match run.scenario.flow {
         scenario::Flow::Window => flow.measure(extent),
         scenario::Flow::Paced => flow.measure_paced(extent),
         scenario::Flow::Count => flow.measure_count(extent),
         scenario::Flow::Stall => stall::measure(flow, server, running, extent),
-    }
-}
-
-impl Run<'_> {
-    fn describe(&self) -> String {
-        format!(
-            "round {}, {}, window {}, {}",
-            self.round + 1,
-            self.scenario.name,
-            self.window,
-            self.peer.name
-        )
     }
 }

@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Faults, Ledger};
+use crate::histogram::Histogram;
+use crate::ledger::Faults;
 use crate::machine::Ticks;
 use crate::process::{Cpu, Memory};
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sample {
     pub peer: String,
-    pub scenario: &'static str,
+    pub scenario: String,
     pub window: u32,
     pub round: u32,
     pub seconds: f64,
@@ -22,6 +23,8 @@ pub struct Sample {
     pub highest_per_second: Option<f64>,
     /// CPU time of the component per stanza: all threads, user and system.
     pub cpu_us: f64,
+    /// Percentage of this time that was spent in the kernel.
+    pub kernel_percent: f64,
     pub p50_us: f64,
     pub p99_us: f64,
     pub p999_us: f64,
@@ -37,7 +40,7 @@ pub struct Sample {
 }
 
 /// Result of a flood while the server did not read.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Stall {
     pub seconds: f64,
     pub sent: u64,
@@ -69,7 +72,17 @@ pub struct Span {
     pub answered: u64,
     pub others_percent: f64,
     cpu_nanos: u64,
+    kernel_percent: f64,
     load_busy_percent: f64,
+}
+
+/// The replies of a run.
+#[derive(Debug)]
+pub struct Replies<'a> {
+    /// Number of stanzas per reply.
+    pub weight: u32,
+    pub latency: &'a Histogram,
+    pub faults: Faults,
 }
 
 impl Span {
@@ -99,6 +112,7 @@ impl Mark {
             seconds,
             answered: self.answered - before.answered,
             cpu_nanos,
+            kernel_percent: self.cpu.kernel_percent_since(&before.cpu),
             load_busy_percent: own as f64 / seconds / 1e7,
             others_percent: self.machine.others_since(&before.machine, cpu_nanos + own),
         }
@@ -106,20 +120,19 @@ impl Mark {
 }
 
 impl Sample {
-    /// Creates a sample from a span in which each reply stands for `weight` stanzas.
+    /// Creates a sample of a span, from memory before and after it.
     pub fn new(
-        scenario: &'static str,
+        scenario: &str,
         window: u32,
         span: &Span,
-        weight: u32,
-        ledger: &Ledger,
+        replies: &Replies<'_>,
         memory: (Memory, Memory),
     ) -> Self {
-        let stanzas = span.answered * u64::from(weight);
-        let micros = |quantile| ledger.latency.quantile(quantile) as f64 / 1e3;
+        let stanzas = span.answered * u64::from(replies.weight);
+        let micros = |quantile| replies.latency.quantile(quantile) as f64 / 1e3;
         Self {
             peer: String::new(),
-            scenario,
+            scenario: scenario.to_owned(),
             window,
             round: 0,
             seconds: span.seconds,
@@ -127,13 +140,14 @@ impl Sample {
             per_second: stanzas as f64 / span.seconds,
             highest_per_second: None,
             cpu_us: span.cpu_nanos as f64 / 1e3 / (stanzas.max(1)) as f64,
+            kernel_percent: span.kernel_percent,
             p50_us: micros(0.5),
             p99_us: micros(0.99),
             p999_us: micros(0.999),
             rss_start_kib: memory.0.now_kib,
             rss_end_kib: memory.1.now_kib,
             rss_peak_kib: memory.1.peak_kib,
-            faults: ledger.faults,
+            faults: replies.faults,
             load_busy_percent: span.load_busy_percent,
             others_percent: span.others_percent,
             stall: None,

@@ -32,6 +32,25 @@ impl Server {
         Ok(self.accept_any(component, patience)?.1)
     }
 
+    /// Accepts a connection for each JID. Returns the sockets in the order of the JIDs, of which
+    /// several may be the same.
+    pub fn accept_all(
+        &self,
+        jids: &[String],
+        component: &mut Child,
+        patience: Duration,
+    ) -> Result<Vec<TcpStream>> {
+        let mut streams: Vec<Option<TcpStream>> = jids.iter().map(|_| None).collect();
+        for _ in jids {
+            let (jid, stream) = self.accept_any(component, patience)?;
+            let free = (0..jids.len()).find(|&i| jids[i] == jid && streams[i].is_none());
+            let free = free.with_context(|| format!("unexpected component {jid}"))?;
+            streams[free] = Some(stream);
+        }
+        let streams: Option<Vec<TcpStream>> = streams.into_iter().collect();
+        streams.context("a component did not connect")
+    }
+
     /// Like [`Server::accept`], for any component; returns its JID as well.
     pub fn accept_any(
         &self,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::flow::{Extent, Flow};
-use crate::link::Link;
+use crate::links::Links;
 use crate::peer::Running;
 use crate::process::Memory;
 use crate::sample::{Mark, Sample, Stall};
@@ -39,14 +39,7 @@ pub fn measure(
     stall.unanswered = stall.sent - stall.answered.min(stall.sent);
     stall.alive = still_answers(&mut flow);
     let memory = (start, Memory::read(flow.pid)?);
-    let mut sample = Sample::new(
-        "stall",
-        256,
-        &span,
-        flow.source.weight,
-        &flow.ledger,
-        memory,
-    );
+    let mut sample = Sample::new("stall", 256, &span, &flow.replies(), memory);
     sample.stall = Some(stall);
     Ok(sample)
 }
@@ -61,14 +54,15 @@ fn flood(
     let deadline = Instant::now() + time;
     let mut look = Instant::now();
     while Instant::now() < deadline {
-        while flow.link.has_room() {
-            flow.source.render(&mut flow.link.out, flow.seq);
+        let link = flow.links.stream(0);
+        while link.has_room() {
+            flow.source.render(&mut link.out, flow.seq);
             flow.seq += 1;
         }
-        if flow.link.flush().is_err() {
+        if link.flush().is_err() {
             reconnect(flow, server, running, stall)?;
         }
-        flow.link.wait(false, LOOK)?;
+        flow.links.stream(0).wait(false, LOOK)?;
         if look.elapsed() >= LOOK {
             look = Instant::now();
             if Memory::read(flow.pid)?.now_kib > CUT_SHORT_KIB {
@@ -91,13 +85,8 @@ fn read_all(
     while quiet.elapsed() < QUIET && flow.ledger.answered < u64::from(flow.seq) {
         let ledger = &mut flow.ledger;
         let turn = flow
-            .link
-            .flush()
-            .and_then(|()| flow.link.wait(true, LOOK))
-            .and_then(|()| {
-                flow.link
-                    .read(|stanza, out| ledger.came_uncounted(stanza, out))
-            });
+            .links
+            .turn(LOOK, |stanza, out| ledger.came_uncounted(stanza, out));
         match turn {
             Ok(0) => {}
             Ok(_) => quiet = Instant::now(),
@@ -120,6 +109,7 @@ fn reconnect(
     stall: &mut Stall,
 ) -> Result<()> {
     stall.reconnects += 1;
-    flow.link = Link::new(server.accept(&mut running.child, COMES_BACK_WITHIN)?);
+    let stream = server.accept(&mut running.child, COMES_BACK_WITHIN)?;
+    flow.links = Links::new(vec![stream])?;
     Ok(())
 }

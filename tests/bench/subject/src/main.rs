@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bench_work::{Pool, Upstream, Worker};
 use campanile::client::Client;
 use campanile::component::Component;
 use campanile::error::BoxError;
@@ -12,7 +13,7 @@ use campanile::limits::Limits;
 use campanile::router::Router;
 use campanile::stanza::{Children, Stanza};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use xso::{AsXml, FromXml};
 
 const BENCH: &str = "urn:campanile:bench";
@@ -62,32 +63,52 @@ struct JsonOrder {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let port: u16 = std::env::args().nth(1).context("PORT")?.parse()?;
-    let router: Router = Router::new()
+    let mut limits = Limits::default();
+    if let Ok(seconds) = std::env::var("BENCH_OVERRUN_SECONDS") {
+        limits.slow_handler = Duration::from_secs_f64(seconds.parse()?);
+    }
+    let router = router()?;
+    let jids = std::env::var("BENCH_JIDS").unwrap_or_else(|_| "echo.localhost".to_owned());
+    let mut running = JoinSet::new();
+    for jid in jids.split(',') {
+        let component = Component::builder(jid)
+            .limits(limits.clone())
+            .server(format!("127.0.0.1:{port}"))
+            .secret("s3cr3t")
+            .router(router.clone())
+            .build()?;
+        running.spawn(component.run());
+    }
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+fn router() -> anyhow::Result<Router> {
+    let pool = Pool::new().map_err(anyhow::Error::from_boxed)?;
+    let http = Router::new().message(fetching);
+    Ok(Router::new()
         .at("bot", Router::new().message(unread))
         .at("text", Router::new().message(text))
         .at("message", Router::new().message(whole))
         .at("sent", Router::new().message(sent))
         .at("confirmed", Router::new().message(confirmed))
         .at("yield", Router::new().message(yielding))
-        .at("task", Router::new().message(asking).with_state(worker()))
+        .at(
+            "task",
+            Router::new().message(asking).with_state(Worker::start()),
+        )
         .at("sleep", Router::new().message(sleeping))
+        .at("http", http.with_state(Upstream::from_env()))
+        .at("pool", Router::new().message(pooled).with_state(pool))
         .at("compute", Router::new().message(computing))
         .at("typed", Router::new().iq_set((BENCH, "order"), typed))
         .at(
             "typed-xso",
             Router::new().iq_set((BENCH, "order"), typed_xso),
         )
-        .at("json", Router::new().iq_set((JSON, "json"), json));
-    let mut limits = Limits::default();
-    if let Ok(seconds) = std::env::var("BENCH_OVERRUN_SECONDS") {
-        limits.slow_handler = Duration::from_secs_f64(seconds.parse()?);
-    }
-    let component = Component::builder("echo.localhost")
-        .limits(limits)
-        .server(format!("127.0.0.1:{port}"))
-        .secret("s3cr3t");
-    component.router(router).build()?.run().await?;
-    Ok(())
+        .at("json", Router::new().iq_set((JSON, "json"), json)))
 }
 
 /// Returns the children unparsed.
@@ -132,29 +153,29 @@ async fn yielding(children: Children) -> Children {
     children
 }
 
-/// A task that other tasks ask for a reply.
-type Worker = mpsc::Sender<(Children, oneshot::Sender<Children>)>;
-
-fn worker() -> Worker {
-    let (asked, mut questions) = mpsc::channel::<(Children, oneshot::Sender<Children>)>(1024);
-    tokio::spawn(async move {
-        while let Some((children, answer)) = questions.recv().await {
-            // The handler has gone if its component was stopped.
-            let _ = answer.send(children);
-        }
-    });
-    asked
-}
-
-async fn asking(children: Children, State(worker): State<Worker>) -> Result<Children, BoxError> {
-    let (answer, answered) = oneshot::channel();
-    worker.send((children, answer)).await?;
-    Ok(answered.await?)
+async fn asking(
+    children: Children,
+    State(worker): State<Worker<Children>>,
+) -> Result<Children, BoxError> {
+    worker.ask(children).await
 }
 
 async fn sleeping(children: Children) -> Children {
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    bench_work::sleep().await;
     children
+}
+
+async fn fetching(
+    children: Children,
+    State(upstream): State<Upstream>,
+) -> Result<Children, BoxError> {
+    upstream.ask().await?;
+    Ok(children)
+}
+
+async fn pooled(children: Children, State(pool): State<Pool>) -> Result<Children, BoxError> {
+    pool.ask().await?;
+    Ok(children)
 }
 
 async fn computing(children: Children) -> Children {

@@ -74,6 +74,12 @@ pub(super) fn thousands(value: f64) -> String {
     shown
 }
 
+/// Formats with three significant digits: 612345 as 612,000.
+pub(super) fn rounded(value: f64) -> String {
+    let unit = 10f64.powi((value.max(1.0).log10().floor() as i32 - 2).max(0));
+    thousands((value / unit).round() * unit)
+}
+
 /// Formats with two decimals below 10, otherwise one.
 pub(super) fn small(value: f64) -> String {
     if value < 10.0 {
@@ -91,6 +97,10 @@ mod tests {
     fn numbers_are_formatted() {
         assert_eq!(thousands(1_234_567.4), "1,234,567");
         assert_eq!(thousands(999.0), "999");
+        assert_eq!(
+            [612_345.0, 999_999.0, 5_432.1, 12.0].map(rounded),
+            ["612,000", "1,000,000", "5,430", "12"]
+        );
         assert_eq!(
             (small(1.234), small(12.34)),
             ("1.23".to_owned(), "12.3".to_owned())

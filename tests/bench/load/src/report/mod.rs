@@ -1,13 +1,18 @@
-//! The final report.
+//! The final report, and the tables of the READMEs.
 
+mod blocks;
 mod cells;
+mod readme;
+mod scale;
 mod tables;
 mod targets;
 
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::Cli;
 use crate::machine::Machine;
@@ -16,6 +21,8 @@ use crate::sample::Sample;
 
 #[derive(Debug)]
 pub struct Report<'a> {
+    /// Measured time of each run.
+    pub measured: Duration,
     pub machine: Machine,
     pub samples: Vec<Sample>,
     pub failures: Vec<Failure>,
@@ -23,7 +30,7 @@ pub struct Report<'a> {
 }
 
 /// A failed run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Failure {
     pub run: String,
     pub reason: String,
@@ -34,6 +41,42 @@ struct Json<'a> {
     machine: &'a Machine,
     samples: &'a [Sample],
     failures: &'a [Failure],
+}
+
+/// A file written with `--json`.
+#[derive(Deserialize)]
+struct Recorded {
+    machine: Machine,
+    samples: Vec<Sample>,
+    failures: Vec<Failure>,
+}
+
+/// Rewrites the tables of the READMEs from a file written with `--json`. Returns `true` if every
+/// table was rewritten.
+pub fn rewrite(cli: &Cli, file: &Path, peers: &[Peer]) -> Result<bool> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let recorded: Recorded =
+        serde_json::from_str(&text).with_context(|| format!("invalid file {}", file.display()))?;
+    let report = Report {
+        measured: Duration::ZERO,
+        machine: recorded.machine,
+        samples: recorded.samples,
+        failures: recorded.failures,
+        peers: peers.iter().collect(),
+    };
+    let failures = report.list_of_failures();
+    if !failures.is_empty() {
+        eprintln!("bench: the file is incomplete. {failures}");
+    }
+    // The repository is two folders above tests/bench.
+    let root = cli.bench_dir.ancestors().nth(2);
+    let root = root.context("tests/bench is not in a repository")?;
+    let mut complete = true;
+    for readme in [root.join("README.md"), cli.bench_dir.join("README.md")] {
+        complete &= blocks::rewrite(&readme, |name| readme::table(&report, name))?;
+    }
+    Ok(complete)
 }
 
 impl Report<'_> {
@@ -82,7 +125,7 @@ impl Report<'_> {
             machine.cpu,
             machine.kernel,
             cli.rounds(),
-            cli.extent().measured.as_secs_f64(),
+            self.measured.as_secs_f64(),
             machine.load_average.split(' ').next().unwrap_or("unknown"),
         )
     }

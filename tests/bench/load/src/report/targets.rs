@@ -22,11 +22,13 @@ struct Target {
     measure: Measure,
 }
 
-/// Samples, and the names of the daemon and library peers of one build.
+/// Samples, and the names of the peers of one build.
 struct Build<'a> {
     samples: &'a [Sample],
     daemon: &'static str,
     library: &'static str,
+    /// The program on axum, of the same build.
+    axum: &'static str,
 }
 
 const TARGETS: &[Target] = &[
@@ -126,6 +128,30 @@ const TARGETS: &[Target] = &[
         measure: |b| ratio(b.library("yield", cpu), b.library("text", cpu)),
     },
     Target {
+        what: "a handler that asks a task: CPU time against axum over HTTP/2",
+        bound: AtMost(1.0),
+        unit: "×",
+        measure: |b| b.against_axum("task"),
+    },
+    Target {
+        what: "a handler that sleeps 1 ms, likewise",
+        bound: AtMost(1.0),
+        unit: "×",
+        measure: |b| b.against_axum("sleep"),
+    },
+    Target {
+        what: "a handler that asks an HTTP server, likewise",
+        bound: AtMost(1.0),
+        unit: "×",
+        measure: |b| b.against_axum("http"),
+    },
+    Target {
+        what: "a handler that asks a pool of connections, likewise",
+        bound: AtMost(1.0),
+        unit: "×",
+        measure: |b| b.against_axum("pool"),
+    },
+    Target {
         what: "round trip p50, window 1, against raw tokio-xmpp",
         bound: AtMost(1.0),
         unit: "×",
@@ -199,13 +225,14 @@ const TARGETS: &[Target] = &[
 
 /// Returns the target table, empty if the product was not measured.
 pub(super) fn table(report: &Report<'_>) -> String {
-    let build = |daemon, library| Build {
+    let build = |daemon, library, axum| Build {
         samples: &report.samples,
         daemon,
         library,
+        axum,
     };
-    let release = build("campanile", "library");
-    let dist = build("campanile-dist", "library-dist");
+    let release = build("campanile", "library", "axum-h2");
+    let dist = build("campanile-dist", "library-dist", "axum-h2-dist");
     let mut text = String::new();
     for target in TARGETS {
         let measured = [(target.measure)(&release), (target.measure)(&dist)];
@@ -266,6 +293,13 @@ impl Build<'_> {
         ratio(
             self.daemon("chat", 256, rate),
             self.peer(peer, "chat", rate),
+        )
+    }
+
+    fn against_axum(&self, scenario: &str) -> Option<f64> {
+        ratio(
+            self.library(scenario, cpu),
+            self.peer(self.axum, scenario, cpu),
         )
     }
 

@@ -1,4 +1,6 @@
-//! The measured components: their commands and supported scenarios.
+//! The measured programs: their commands, and how they are started.
+
+mod known;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,41 @@ pub struct Peer {
     command: Vec<String>,
     /// Supported scenarios; empty means all.
     scenarios: &'static [&'static str],
+    pub protocol: Protocol,
+    /// Another peer with other threads or cores, for the scale rows only.
+    pub variant: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Connects to the load generator as a component.
+    Xmpp,
+    /// Listens for HTTP/1.1 connections of the load generator.
+    Http1,
+    /// Listens for one HTTP/2 connection of the load generator.
+    Http2,
+}
+
+/// Addresses that a program is started with.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Port of the XMPP server; of the program itself if it is an HTTP server.
+    pub port: u16,
+    /// JID of each stream.
+    pub jids: Vec<String>,
+    /// Port of the HTTP server that handlers ask.
+    pub upstream: Option<u16>,
+}
+
+impl Addresses {
+    /// Returns the addresses of a single component.
+    pub fn of(port: u16) -> Self {
+        Self {
+            port,
+            jids: vec![JID.to_owned()],
+            upstream: None,
+        }
+    }
 }
 
 /// A running component.
@@ -36,165 +73,10 @@ pub struct Running {
     _database: Option<Postgres>,
 }
 
-const ECHO: &[&str] = &[
-    "chat",
-    "chat-4k",
-    "senders-100",
-    "senders-10000",
-    "presence",
-    "million",
-    "stall",
-];
-const STOCK: &[&str] = &[
-    "chat",
-    "chat-4k",
-    "ping",
-    "disco",
-    "unhandled",
-    "senders-100",
-    "senders-10000",
-    "presence",
-    "million",
-    "stall",
-];
-/// Scenarios for short programs on a library.
-const PROGRAM: &[&str] = &[
-    "chat",
-    "chat-4k",
-    "ping",
-    "disco",
-    "unhandled",
-    "senders-100",
-    "senders-10000",
-    "presence",
-    "million",
-    "stall",
-    "typed",
-    "json",
-];
-const LOGGER: &[&str] = &["logger", "logger-paced", "logger-tenth"];
-const POSTGRES: &[&str] = &["logger", "logger-paced", "logger-postgres-tenth"];
-const LIMIT: &[&str] = &[
-    "chat",
-    "chat-4k",
-    "ping",
-    "senders-100",
-    "senders-10000",
-    "million",
-];
-const SUBJECT: &[&str] = &[
-    "chat",
-    "chat-4k",
-    "ping",
-    "text",
-    "message",
-    "sent",
-    "confirmed",
-    "yield",
-    "yield-senders",
-    "task",
-    "sleep",
-    "compute",
-    "typed",
-    "typed-xso",
-    "json",
-    "million",
-    "stall",
-];
-
-/// Name, title, command, scenarios.
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-);
-
-const KNOWN: &[Row] = &[
-    (
-        "limit",
-        "byte scanner (`limit`)",
-        "{bench}/target/release/bench-limit {port}",
-        LIMIT,
-    ),
-    (
-        "campanile",
-        "**campanile** (release)",
-        "{root}/target/release/campanile run --config {config}",
-        STOCK,
-    ),
-    (
-        "campanile-dist",
-        "**campanile** (dist)",
-        "{root}/target/dist/campanile run --config {config}",
-        STOCK,
-    ),
-    (
-        "logger",
-        "**campanile** logger on SQLite (release)",
-        "{root}/target/release/campanile run --config {config}",
-        LOGGER,
-    ),
-    (
-        "logger-postgres",
-        "**campanile** logger on PostgreSQL (release)",
-        "{bench}/target/campanile-postgres run --config {config}",
-        POSTGRES,
-    ),
-    (
-        "library",
-        "**campanile**, own handlers (release)",
-        "{bench}/target/release/bench-subject {port}",
-        SUBJECT,
-    ),
-    (
-        "library-dist",
-        "**campanile**, own handlers (dist)",
-        "{bench}/target/dist/bench-subject {port}",
-        SUBJECT,
-    ),
-    (
-        "libstrophe",
-        "libstrophe 0.12",
-        "{bench}/target/libstrophe {port}",
-        ECHO,
-    ),
-    (
-        "tokio-xmpp-batched",
-        "tokio-xmpp 6, batched by hand",
-        "{bench}/target/tokio-xmpp/release/batched {port}",
-        PROGRAM,
-    ),
-    (
-        "tokio-xmpp",
-        "tokio-xmpp 6 `Component`",
-        "{bench}/target/tokio-xmpp/release/component {port}",
-        PROGRAM,
-    ),
-    (
-        "xmpp.js",
-        "xmpp.js 0.13",
-        "node {bench}/target/xmpp-js/echo.mjs {port}",
-        PROGRAM,
-    ),
-    (
-        "slixmpp",
-        "slixmpp 1.17",
-        "{bench}/target/slixmpp/bin/python {bench}/peers/slixmpp/echo.py {port}",
-        PROGRAM,
-    ),
-];
-
 impl Peer {
     /// Returns all built-in peers.
     pub fn known() -> Vec<Self> {
-        let peer = |&(name, title, command, scenarios): &Row| Self {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            command: command.split(' ').map(str::to_owned).collect(),
-            scenarios,
-        };
-        KNOWN.iter().map(peer).collect()
+        known::all()
     }
 
     /// Parses a custom peer from `NAME=COMMAND`.
@@ -209,6 +91,8 @@ impl Peer {
             title: name.to_owned(),
             command,
             scenarios: &[],
+            protocol: Protocol::Xmpp,
+            variant: false,
         })
     }
 
@@ -237,7 +121,7 @@ impl Peer {
         let config = folder.join("campanile.toml");
         fs::write(&config, configuration)?;
         let log = folder.join("log");
-        let child = self.spawn(bench, 0, &config, &[], &log)?;
+        let child = self.spawn(bench, &Addresses::of(0), &config, &[], &log)?;
         Ok(Running {
             child,
             log,
@@ -246,7 +130,7 @@ impl Peer {
     }
 
     /// Starts the component, optionally under another program (valgrind).
-    pub fn start(&self, bench: &Path, port: u16, under: &[String]) -> Result<Running> {
+    pub fn start(&self, bench: &Path, addresses: &Addresses, under: &[String]) -> Result<Running> {
         let folder = bench.join("target/runs");
         fs::create_dir_all(&folder)?;
         let config = folder.join(format!("{}.toml", self.name));
@@ -255,15 +139,18 @@ impl Peer {
         let database = self.has_database().then(Postgres::start).transpose()?;
         let store = match &database {
             Some(database) => Some(database.address()),
-            None => (self.name == "logger").then(|| "sqlite:logger.db".to_owned()),
+            None => self
+                .name
+                .starts_with("logger")
+                .then(|| "sqlite:logger.db".to_owned()),
         };
-        fs::write(&config, daemon_config(port, overrun, store.as_deref()))?;
+        fs::write(&config, daemon_config(addresses, overrun, store.as_deref()))?;
         for file in ["logger.db", "logger.db-wal", "logger.db-shm"] {
             // Starts with an empty archive. Most peers have none.
             let _ = fs::remove_file(folder.join(file));
         }
         let log = folder.join(format!("{}.log", self.name));
-        let child = self.spawn(bench, port, &config, under, &log)?;
+        let child = self.spawn(bench, addresses, &config, under, &log)?;
         Ok(Running {
             child,
             log,
@@ -274,7 +161,7 @@ impl Peer {
     fn spawn(
         &self,
         bench: &Path,
-        port: u16,
+        addresses: &Addresses,
         config: &Path,
         under: &[String],
         log: &Path,
@@ -283,13 +170,18 @@ impl Peer {
         let mut words = under
             .iter()
             .chain(&self.command)
-            .map(|word| fill(word, bench, port, config));
+            .map(|word| fill(word, bench, addresses.port, config));
         let program = words.next().context("an empty command")?;
         Command::new(&program)
             .args(words)
             .env(
                 "BENCH_OVERRUN_SECONDS",
                 if under.is_empty() { "0.02" } else { "3600" },
+            )
+            .env("BENCH_JIDS", addresses.jids.join(","))
+            .env(
+                "BENCH_UPSTREAM",
+                addresses.upstream.unwrap_or_default().to_string(),
             )
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -345,13 +237,19 @@ fn fill(word: &str, bench: &Path, port: u16, config: &Path) -> String {
         .replace("{config}", &config.to_string_lossy())
 }
 
-fn daemon_config(port: u16, overrun: &str, store: Option<&str>) -> String {
+fn daemon_config(addresses: &Addresses, overrun: &str, store: Option<&str>) -> String {
     let mounted = store.map_or("echo]".to_owned(), |store| {
         format!("logger]\nstore = \"{store}\"\nadmins = [\"{ADMIN}\"]")
     });
+    let component = |jid: &String| {
+        format!(
+            "\n[[component]]\njid = \"{jid}\"\nsecret = \"{SECRET}\"\n\
+             limits = {{ slow_handler = \"{overrun}\" }}\n[component.{mounted}\n"
+        )
+    };
+    let components: String = addresses.jids.iter().map(component).collect();
     format!(
-        "[server]\naddress = \"127.0.0.1:{port}\"\n\n\
-         [[component]]\njid = \"{JID}\"\nsecret = \"{SECRET}\"\n\
-         limits = {{ slow_handler = \"{overrun}\" }}\n[component.{mounted}\n"
+        "[server]\naddress = \"127.0.0.1:{}\"\n{components}",
+        addresses.port
     )
 }
