@@ -89,8 +89,8 @@ pub struct Cli {
 /// Time for the timed runs of a sitting: with the memory scenarios and with starting and stopping
 /// programs, it takes less than 25 minutes.
 const SITTING: Duration = Duration::from_secs(1200);
-/// Time to start and stop a program, in seconds.
-const START_AND_STOP: f64 = 0.25;
+/// Time to start a program, to read outstanding replies and to stop it, in seconds.
+const START_AND_STOP: f64 = 0.3;
 
 impl Cli {
     /// Returns the duration of each of `runs` runs.

@@ -28,8 +28,8 @@ const BUILDS: [Build; 2] = [
 ];
 pub(super) const WINDOWS: [u32; 3] = [1, 256, 4096];
 
-/// Returns a table, empty if it was not measured. The tables that say how fast the product is need a
-/// whole sitting, so that a partial file does not shorten them.
+/// Returns a table, empty if it was not measured. The tables that say how fast the product is need
+/// a whole sitting, so that a partial file does not shorten them.
 pub(super) fn table(report: &Report<'_>, name: &str) -> Result<String> {
     let whole = |table: fn(&Report<'_>) -> String| {
         if is_sitting(report) {

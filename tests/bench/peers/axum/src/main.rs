@@ -13,7 +13,7 @@ use bench_work::{BoxError, Pool, Upstream, Worker};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Largest window of the load generator.
 const STREAMS: u32 = 8192;
@@ -28,7 +28,10 @@ async fn main() -> anyhow::Result<()> {
         .route("/task", post(asking).with_state(Worker::start()))
         .route("/http", post(fetching).with_state(Upstream::from_env()))
         .route("/pool", post(pooled).with_state(pool));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    // All connections of the largest window come at once. With a full backlog, some take seconds.
+    let listener = socket.listen(STREAMS)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
