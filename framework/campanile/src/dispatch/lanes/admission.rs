@@ -20,9 +20,7 @@ impl Lanes {
             && usage.sender.is_none_or(|sender| {
                 sender.running < limits.in_flight_per_sender() && sender.ready.is_empty()
             })
-            && usage
-                .domain
-                .is_none_or(|domain| domain.running < limits.in_flight_per_domain())
+            && usage.domain.is_none_or(|domain| domain.has_slot(limits))
     }
 
     /// Returns `true` if the limits admit another queued stanza with these keys and this size.

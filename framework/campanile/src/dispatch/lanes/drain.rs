@@ -1,6 +1,5 @@
 //! Removal of all queued stanzas, after the grace period of a shutdown.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Lanes, Sender};
@@ -41,7 +40,9 @@ impl Lanes {
             running > 0
         });
         self.domains.retain(|_, domain| {
-            (domain.waiting, domain.blocked) = (0, VecDeque::new());
+            domain.waiting = 0;
+            domain.released = 0;
+            domain.blocked.clear();
             domain.running > 0
         });
         self.run_queue.clear();

@@ -10,7 +10,8 @@
 //!
 //! The run queue holds each sender that has a ready lane and a free handler slot. If the sender's
 //! domain has no free slot when its turn comes, the sender is moved to the blocked list of its
-//! domain, and returns to the run queue when a handler of that domain completes.
+//! domain, and returns to the run queue when a handler of that domain completes. The slot of that
+//! handler is kept for it: otherwise a sender that came later could take it, time and again.
 
 mod admission;
 mod drain;
@@ -70,6 +71,8 @@ struct Sender {
     ready: VecDeque<LaneKey>,
     /// In the run queue, or blocked until its domain has a free slot.
     queued: bool,
+    /// In the run queue after it was blocked, with a slot of its domain kept for it.
+    released: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +82,15 @@ struct Domain {
     bytes: usize,
     /// Senders whose turn came while the domain was using all the handlers it may.
     blocked: VecDeque<SenderKey>,
+    /// The number of senders that were released from this list and have not had their turn yet.
+    released: usize,
+}
+
+impl Domain {
+    /// Returns `true` if the domain may use another handler that is not kept for a sender.
+    fn has_slot(&self, limits: &Limits) -> bool {
+        self.running + self.released < limits.in_flight_per_domain()
+    }
 }
 
 impl Lanes {
@@ -124,6 +136,7 @@ impl Lanes {
         let domain_key = sender.domain;
         let domain = self.domains.get_mut(&domain_key)?;
         sender.queued = false;
+        domain.released -= usize::from(std::mem::take(&mut sender.released));
         let lane_key = sender.ready.pop_front()?;
         let lane = self.lanes.get_mut(&lane_key)?;
         let (_, stanza) = lane.waiting.pop_front()?;
@@ -160,7 +173,7 @@ impl Lanes {
     /// Records that the stanza of this size that kept this lane busy has been handled.
     pub(super) fn done(&mut self, keys: Keys, bytes: usize, limits: &Limits) {
         let next = self.release_lane(keys.lane);
-        self.release_slots(keys, bytes);
+        self.release_slots(keys, bytes, limits);
         // The next stanza in the lane may be from another sender.
         if let Some(key) = next
             && let Some(sender) = self.senders.get_mut(&key)
@@ -194,9 +207,9 @@ impl Lanes {
         next
     }
 
-    /// Frees the handler slot and the bytes of a stanza, and a slot of its domain for a blocked
-    /// sender.
-    fn release_slots(&mut self, keys: Keys, bytes: usize) {
+    /// Frees the handler slot and the bytes of a stanza, and releases a blocked sender for the slot
+    /// of its domain.
+    fn release_slots(&mut self, keys: Keys, bytes: usize, limits: &Limits) {
         if let Some(sender) = self.senders.get_mut(&keys.sender) {
             sender.running -= 1;
             sender.bytes -= bytes;
@@ -204,7 +217,15 @@ impl Lanes {
         if let Some(domain) = self.domains.get_mut(&keys.domain) {
             domain.running -= 1;
             domain.bytes -= bytes;
-            self.run_queue.extend(domain.blocked.pop_front());
+            while domain.has_slot(limits)
+                && let Some(key) = domain.blocked.pop_front()
+            {
+                if let Some(sender) = self.senders.get_mut(&key) {
+                    sender.released = true;
+                    domain.released += 1;
+                    self.run_queue.push_back(key);
+                }
+            }
             if domain.running == 0 && domain.waiting == 0 {
                 self.domains.remove(&keys.domain);
             }
@@ -224,19 +245,18 @@ impl Lanes {
     }
 
     /// Moves senders at the front of the run queue to the blocked list of their domain while it is
-    /// using all the handlers it may. Each handler of that domain that completes returns one of
-    /// them.
+    /// using all the handlers it may, or keeps the free ones for senders that are blocked already.
     fn block_domains(&mut self, limits: &Limits) {
         while let Some(&key) = self.run_queue.front() {
-            let domain = self
-                .senders
-                .get(&key)
-                .and_then(|sender| self.domains.get_mut(&sender.domain));
-            let Some(domain) =
-                domain.filter(|domain| domain.running >= limits.in_flight_per_domain())
-            else {
+            let Some(sender) = self.senders.get_mut(&key) else {
                 return;
             };
+            let Some(domain) = self.domains.get_mut(&sender.domain) else {
+                return;
+            };
+            if sender.released || domain.has_slot(limits) {
+                return;
+            }
             domain.blocked.push_back(key);
             self.run_queue.pop_front();
         }

@@ -174,3 +174,67 @@ fn bytes_being_handled_count_like_queued_bytes() {
     lanes.done(keys(1, 1), one, &limits);
     assert!(lanes.is_empty() && lanes.is_free(keys(2, 0), 100 * one, &limits));
 }
+
+/// Returns numbers below the argument. Knuth's linear congruential generator, MMIX.
+fn pseudo_random() -> impl FnMut(usize) -> usize {
+    let mut state = 1u64;
+    move |below| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    }
+}
+
+/// Lets the users of one domain wait in two lanes each all the time, while a few handlers complete
+/// in each turn. Returns the most handlers that were started between two of one user.
+fn longest_wait(users: u64, turns: usize) -> usize {
+    let limits = Limits {
+        in_flight: 16,
+        waiting: 1000,
+        ..Limits::default()
+    };
+    let mut random = pseudo_random();
+    let mut lanes = Lanes::default();
+    let mut running: VecDeque<(Keys, usize)> = VecDeque::new();
+    let mut started = 0;
+    let mut last_start = vec![0; users as usize];
+    let mut longest = 0;
+    for _ in 0..turns {
+        for lane in 0..2 * users {
+            let keys = Keys {
+                lane,
+                sender: lane / 2,
+                domain: 1,
+            };
+            let waits = |lane: &Lane| !lane.waiting.is_empty();
+            if !lanes.lanes.get(&lane).is_some_and(waits) {
+                lanes.wait(keys, stanza("m"), &limits).unwrap();
+            }
+        }
+        for _ in 0..random(4).min(running.len()) {
+            let (keys, bytes) = running.pop_front().unwrap();
+            lanes.done(keys, bytes, &limits);
+        }
+        for _ in 0..random(4) {
+            let Some((keys, stanza)) = lanes.next(&limits) else {
+                break;
+            };
+            started += 1;
+            let last = &mut last_start[keys.sender as usize];
+            longest = longest.max(started - *last);
+            *last = started;
+            running.push_back((keys, stanza.weight()));
+        }
+    }
+    assert!(started > turns / 2, "{started}");
+    longest
+}
+
+#[test]
+fn senders_of_a_busy_domain_keep_their_place() {
+    for users in [15, 50] {
+        let longest = longest_wait(users, 20_000);
+        assert!(longest <= 2 * users as usize, "{users} users: {longest}");
+    }
+}
