@@ -8,7 +8,7 @@
 //! | [`IqType`], [`MessageType`], [`PresenceType`] | the type | not of this kind |
 //! | [`Localpart<T>`] | the placeholders of the recipient pattern | not a valid `T` |
 //! | [`Args<T>`] | the arguments of a chat command | not a valid `T`; the peer gets the usage |
-//! | [`Payload<P>`] | the first child that is a `P` | missing or invalid |
+//! | [`Payload<P>`](struct@Payload) | the first child that is a `P` | missing or invalid |
 //! | [`Payloads<P>`] | all children that are a `P`, possibly none | one of them is invalid |
 //! | [`Json<T>`] | the JSON value in an XEP-0335 container | missing or invalid |
 //! | [`JsonMessage<T>`] | the XEP-0432 payload with the datatype of `T` | missing or invalid |

@@ -24,7 +24,7 @@ use campanile_stanza::xml::CLIENT;
 /// | `Result` | that of the value; an error is converted by [`into_stanza_error`] |
 /// | [`Deferred`] | the reply that its [`Responder`](super::Responder) sends later |
 ///
-/// [`Payload`]: crate::extract::Payload
+/// [`Payload`]: struct@crate::extract::Payload
 /// [`Json`]: crate::extract::Json
 ///
 /// [`Reply`] lists what each of them sends in answer to which kind of stanza. To return a type of

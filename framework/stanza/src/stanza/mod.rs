@@ -3,9 +3,9 @@
 //! A [`Stanza`] has a [`Kind`] (IQ, message or presence, and its type), addresses, an id, a
 //! language and [`Children`]. The children are kept as the bytes that came from the stream, and are
 //! parsed only when a type is asked for, so that forwarding or rejecting a stanza costs no XML
-//! parsing. Any type that implements [`ReadPayload`](crate::payload::ReadPayload) and
-//! [`WritePayload`](crate::payload::WritePayload) is a payload: all types with `FromXml` and
-//! `AsXml` of [`xso`], as those of `xmpp-parsers` and in [`payload`](crate::payload), and your own.
+//! parsing. Any type that implements [`ReadPayload`] and [`WritePayload`] is a payload: all types
+//! with `FromXml` and `AsXml` of [`xso`], as those of `xmpp-parsers` and in
+//! [`payload`](crate::payload), and your own.
 //!
 //! In memory, every stanza is in the namespace `jabber:client`, whatever the namespace of the
 //! stream (`jabber:component:accept` for components). Stored and forwarded stanzas therefore look
