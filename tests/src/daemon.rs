@@ -277,7 +277,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     /// A fake daemon: logs its arguments, rereads its configuration on HUP, exits on TERM.
-    const SCRIPT: &str = r#"#!/bin/sh
+    /// A shell cannot trap a signal that was ignored when it started, as under `nohup`.
+    const SCRIPT: &str = r#"#!/usr/bin/env -S --default-signal=HUP /bin/sh
 trap 'echo "{\"message\":\"reloaded\",\"text\":\"$(cat "$3")\"}" >&2' HUP
 trap 'exit 5' TERM
 echo not json >&2
