@@ -17,7 +17,7 @@ macro_rules! shelf {
         mod $module {
             // Each way of deriving needs others.
             #[allow(unused_imports)]
-            use super::{AsXml, Delay, FromXml, NS, Payload};
+            use super::{AsXml, Delay, FromXml, NS, Payload, Title};
 
             #[derive($($derive),*)]
             #[xml(namespace = NS, name = "order")]
@@ -36,6 +36,8 @@ macro_rules! shelf {
                 pub(super) books: Vec<Book>,
                 #[xml(child(default))]
                 pub(super) delay: Option<Delay>,
+                #[xml(child(n = ..))]
+                pub(super) titles: Vec<Title>,
             }
 
             #[derive($($derive),*)]
@@ -57,6 +59,16 @@ macro_rules! shelf {
     };
 }
 
+/// A type of `xso` within the others, which needs to know the language around it.
+#[derive(FromXml, AsXml)]
+#[xml(namespace = NS, name = "title")]
+struct Title {
+    #[xml(lang)]
+    lang: Option<String>,
+    #[xml(text)]
+    text: String,
+}
+
 shelf!(derived: Payload);
 shelf!(with_xso: FromXml, AsXml);
 
@@ -67,6 +79,7 @@ const ATTRIBUTES: &[&str] = &[
     " by='' count='x'",
     " count='-1'",
     " count='1' express='perhaps' xml:lang='de'",
+    " count='1' xml:lang='fr'",
     " count='1' express='0' p:count='5' xmlns:p='urn:p'",
 ];
 
@@ -90,7 +103,8 @@ const CHILDREN: &[&str] = &[
     "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T08:00:00Z'>offline</delay>",
     "<p:delay xmlns:p='urn:xmpp:delay' stamp='2026-01-01T08:00:00Z' from='x'/>",
     "<q:delay stamp='2026-01-01T08:00:00Z'/>",
-    "<other><note>x</note></other>",
+    "<title>x</title><p:title xmlns:p='urn:example:shelf' xml:lang='de'>y</p:title><title/>",
+    "<other xml:lang='es'><note>x</note></other><title>z<other/></title>",
 ];
 
 fn message(attributes: &str, children: &[&str]) -> String {

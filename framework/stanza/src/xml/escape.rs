@@ -93,6 +93,10 @@ pub fn push_text(out: &mut Vec<u8>, text: &str) {
 
 /// Appends `value`, escaped for an attribute in single quotes.
 pub fn push_attribute(out: &mut Vec<u8>, value: &str) {
+    if chars::is_plain(value) {
+        out.extend_from_slice(value.as_bytes());
+        return;
+    }
     push(out, value, |b| match b {
         b'&' => Some("&amp;"),
         b'<' => Some("&lt;"),
