@@ -6,6 +6,7 @@ use xso::{AsOptionalXmlText, FromXmlText};
 
 use super::{ReadPayload, WritePayload};
 use crate::stanza::ParseError;
+use crate::xml::escape;
 pub use crate::xml::{Attribute, Content, ElementReader, EmitError, Emitter};
 pub use xso::fromxml::XmlNameMatcher;
 
@@ -70,11 +71,7 @@ where
 
 /// Appends a piece of text.
 pub fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
-    if text.is_empty() {
-        *text = more;
-    } else {
-        text.to_mut().push_str(&more);
-    }
+    escape::append(text, more);
 }
 
 /// Rejects text, except white space, in an element without a field for it.

@@ -8,7 +8,7 @@ use minidom::Element;
 use smallvec::SmallVec;
 use xso::fromxml::XmlNameMatcher;
 
-use super::read_payload::{self, ReadPayload};
+use super::read_payload::ReadPayload;
 use super::write_payload::WritePayload;
 use super::{ParseError, WriteError};
 use crate::xml::emit::{EmitError, Emitter};
@@ -262,7 +262,7 @@ impl<'a> Child<'a> {
 
     /// Parses the element, whose names match, within a stanza in the language `lang`.
     pub(super) fn read<P: ReadPayload>(&self, lang: Option<&str>) -> Result<P, ParseError> {
-        read_payload::read(self.as_str(), lang)
+        P::read_checked(self.as_str(), lang)
     }
 
     /// Converts the element into a `minidom` tree.
@@ -413,20 +413,14 @@ fn text_at(checked: &str, wanted: usize) -> Cow<'_, str> {
         match token {
             Token::Start(StartTag { empty: false, .. }) => depth += 1,
             Token::End => depth -= 1,
-            Token::Text(raw) if depth == wanted => append(&mut text, escape::unescape_text(raw)),
-            Token::Cdata(raw) if depth == wanted => append(&mut text, Cow::Borrowed(raw)),
+            Token::Text(raw) if depth == wanted => {
+                escape::append(&mut text, escape::unescape_text(raw));
+            }
+            Token::Cdata(raw) if depth == wanted => escape::append(&mut text, Cow::Borrowed(raw)),
             _ => {}
         }
     }
     text
-}
-
-fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
-    if text.is_empty() {
-        *text = more;
-    } else {
-        text.to_mut().push_str(&more);
-    }
 }
 
 /// Locates the name and the namespace of an element that the emitter wrote.

@@ -57,6 +57,16 @@ pub trait ReadPayload: Sized {
     /// If the element is invalid. If it is none for this type after all, the error is
     /// [absent](ParseError::absent).
     fn read(element: ElementReader<'_, '_>) -> Result<Self, ParseError>;
+
+    /// Reads a checked element whose parent is in `jabber:client`. Types of `xso` have a reader of
+    /// their own, which needs nothing of what an [`ElementReader`] looks up.
+    #[doc(hidden)]
+    fn read_checked(element: &str, lang: Option<&str>) -> Result<Self, ParseError> {
+        match Cursor::new(element, lang).root() {
+            Some(root) => Self::read(root),
+            None => Err(ParseError::absent()),
+        }
+    }
 }
 
 // Otherwise the compiler would advise to implement the trait of `xso`.
@@ -69,13 +79,8 @@ impl<P: FromXml> ReadPayload for P {
     fn read(element: ElementReader<'_, '_>) -> Result<Self, ParseError> {
         Ok(element.with_raw(|raw| events::parse_within(&raw))?)
     }
-}
 
-/// Reads a checked element whose parent is in `jabber:client`.
-pub(super) fn read<P: ReadPayload>(element: &str, lang: Option<&str>) -> Result<P, ParseError> {
-    let mut cursor = Cursor::new(element, lang);
-    match cursor.root() {
-        Some(root) => P::read(root),
-        None => Err(ParseError::absent()),
+    fn read_checked(element: &str, lang: Option<&str>) -> Result<Self, ParseError> {
+        Ok(events::parse(element, lang)?)
     }
 }

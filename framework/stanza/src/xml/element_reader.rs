@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use xso::FromXmlText;
 use xso::fromxml::XmlNameMatcher;
 
-use super::tokens::{self, StartTag, Token, Tokens, split_name};
+use super::tokens::{self, StartTag, Token, Tokens, is_same_prefix, split_name};
 use super::{CLIENT, XML, escape};
 
 /// One element, whose attributes and content are read in document order.
@@ -156,10 +156,7 @@ impl<'a> ElementReader<'_, 'a> {
     #[must_use]
     pub fn namespace(&self) -> &str {
         let prefix = split_name(self.tag.name).0;
-        // Two empty texts must not be compared, see `namespace_cache::NONE`.
-        let is_same = |bound: &&Binding<'_>| {
-            bound.prefix.len() == prefix.len() && (prefix.is_empty() || bound.prefix == prefix)
-        };
+        let is_same = |bound: &&Binding<'_>| is_same_prefix(bound.prefix, prefix);
         match self.cursor.bindings.iter().rev().find(is_same) {
             Some(binding) => &binding.namespace,
             None if prefix == "xml" => XML,
@@ -212,16 +209,11 @@ impl<'a> ElementReader<'_, 'a> {
         // Its own declarations are part of its text.
         let outer = cursor.bindings.partition_point(|it| it.depth < self.depth);
         let outer_lang = cursor.langs.iter().rfind(|(depth, _)| *depth < self.depth);
-        let text = if self.depth == 1 {
-            self.from
-        } else {
-            let mut rest = Cursor::new(self.from, None);
-            rest.root();
-            rest.skip_to(0);
-            &self.from[..self.from.len() - rest.tokens.rest().len()]
-        };
+        let mut rest = Cursor::new(self.from, None);
+        rest.root();
+        rest.skip_to(0);
         read(RawElement {
-            text,
+            text: &self.from[..self.from.len() - rest.tokens.rest().len()],
             lang: outer_lang.map(|(_, lang)| &**lang),
             bindings: &cursor.bindings[..outer],
         })

@@ -79,6 +79,15 @@ fn unescape(raw: &str, first: Option<usize>, plain: impl Fn(char) -> char) -> Co
     Cow::Owned(value)
 }
 
+/// Appends a piece of text. The first one is not copied.
+pub(crate) fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
+    if text.is_empty() {
+        *text = more;
+    } else {
+        text.to_mut().push_str(&more);
+    }
+}
+
 /// Appends `text` as escaped character data.
 pub fn push_text(out: &mut Vec<u8>, text: &str) {
     // `>` must be escaped only after `]]`; Prosody and ejabberd always escape it.

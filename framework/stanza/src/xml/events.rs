@@ -7,7 +7,7 @@ use xso::error::{Error, FromEventsError};
 use xso::{Context, FromEventsBuilder, FromXml};
 
 use super::element_reader::RawElement;
-use super::tokens::{Token, Tokens, attributes, split_name};
+use super::tokens::{Token, Tokens, attributes, is_same_prefix, split_name};
 use super::{CLIENT, escape, namespace_cache};
 
 /// Parses one checked element whose parent is in `jabber:client`.
@@ -196,10 +196,7 @@ impl<'a> Events<'a> {
         if prefix == "xml" {
             return Namespace::XML;
         }
-        // Two empty texts must not be compared, see `namespace_cache::NONE`.
-        let is_same = |bound: &&Binding<'_>| {
-            bound.prefix.len() == prefix.len() && (prefix.is_empty() || bound.prefix == prefix)
-        };
+        let is_same = |bound: &&Binding<'_>| is_same_prefix(bound.prefix, prefix);
         match self.bindings.iter().rev().find(is_same) {
             Some(binding) => binding.namespace.clone(),
             None if prefix.is_empty() => const { Namespace::from_str(CLIENT) },

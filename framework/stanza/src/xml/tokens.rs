@@ -125,6 +125,12 @@ pub(crate) fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// Returns `true` if two prefixes are the same. Two empty texts are not compared, see
+/// `namespace_cache::NONE`.
+pub(crate) fn is_same_prefix(one: &str, other: &str) -> bool {
+    one.len() == other.len() && (one.is_empty() || one == other)
+}
+
 /// Splits a qualified name into its prefix, which may be empty, and its local name.
 pub(crate) fn split_name(name: &str) -> (&str, &str) {
     name.split_once(':').unwrap_or(("", name))
