@@ -294,9 +294,12 @@ impl Outbox {
         let bot = bot.to_owned();
         let read = move || {
             let connection = reader.lock();
-            let events = store::events(&connection, &bot, after, most)?;
-            let oldest = store::oldest_event(&connection)?;
-            let latest = store::latest_event(&connection)?;
+            // In one transaction: an event written between two reads would be counted as kept but
+            // not be on the page, and a reader that is sent to the end by a gap would miss it.
+            let snapshot = connection.unchecked_transaction()?;
+            let events = store::events(&snapshot, &bot, after, most)?;
+            let oldest = store::oldest_event(&snapshot)?;
+            let latest = store::latest_event(&snapshot)?;
             Ok((events, Kept { oldest, latest }))
         };
         turn.run(read).await?
@@ -322,5 +325,43 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn page_and_range_of_events_are_of_one_moment() {
+        let name = format!("campanile-outbox-moment-{}.db", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        // Only the latest event is kept, so the page, the oldest and the latest are one event.
+        let outbox = Outbox::open(&path, 1, |_| {}, Arc::default()).unwrap();
+        let event = Event {
+            seq: 0,
+            bot: "bot".to_owned(),
+            json: "{}".to_owned(),
+            labels: Labels::default(),
+        };
+        outbox.event(event.clone()).await.unwrap();
+        let writer = outbox.clone();
+        let writing = tokio::spawn(async move {
+            loop {
+                writer.event(event.clone()).await.unwrap();
+            }
+        });
+        for _ in 0..3000 {
+            let (page, kept) = outbox.events("*", 0, 10).await.unwrap();
+            let seqs: Vec<_> = page.iter().map(|event| event.seq).collect();
+            assert_eq!(seqs, [kept.latest]);
+            assert_eq!(kept.oldest, Some(kept.latest));
+        }
+        writing.abort();
+        drop(outbox);
+        for suffix in ["", "-wal", "-shm"] {
+            // SQLite may have removed the other two.
+            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+        }
     }
 }
