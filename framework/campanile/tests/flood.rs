@@ -37,20 +37,7 @@ async fn flood(
     (localparts, size): (usize, usize),
     enough: Arc<AtomicBool>,
 ) -> usize {
-    let inbox = Arc::clone(&mallory);
-    let over = Arc::clone(&enough);
-    let refused = tokio::spawn(async move {
-        let mut refused = 0;
-        while !over.load(Ordering::Relaxed) || inbox.waiting() > 0 {
-            let told = inbox.recv().await.unwrap();
-            assert_eq!(
-                StanzaError::from_stanza(&told).condition(),
-                Condition::ResourceConstraint
-            );
-            refused += 1;
-        }
-        refused
-    });
+    let refused = tokio::spawn(rejections(Arc::clone(&mallory)));
     let mut n = 0;
     let text = "x".repeat(size);
     while !enough.load(Ordering::Relaxed) {
@@ -59,7 +46,26 @@ async fn flood(
         let ask = format!("<iq to='{to}' type='get' id='{n}'><x xmlns='urn:x'>{text}</x></iq>");
         mallory.send(ask).await.unwrap();
     }
+    // An invalid stanza is rejected at once, after all rejections of the flood.
+    let last = "<iq to='bot.localhost' type='weird' id='last'/>";
+    mallory.send(last).await.unwrap();
     refused.await.unwrap()
+}
+
+/// Counts rejections up to the answer to the last request.
+async fn rejections(mallory: Arc<User>) -> usize {
+    let mut refused = 0;
+    loop {
+        let told = mallory.recv().await.unwrap();
+        if told.id() == Some("last") {
+            return refused;
+        }
+        assert_eq!(
+            StanzaError::from_stanza(&told).condition(),
+            Condition::ResourceConstraint
+        );
+        refused += 1;
+    }
 }
 
 /// Returns the latencies of Bob's requests in ascending order, and how many of Mallory's were
