@@ -145,15 +145,17 @@ fn notes(report: &Report<'_>) -> Option<String> {
     let trip = |peer| Some(thousands(cell(peer, "chat", 1)?.median(|s| s.p50_us)));
     let cpu = |scenario| Some(cell("campanile", scenario, 256)?.median(|s| s.cpu_us));
     let stalled = cell("campanile", "stall", 256)?;
+    let dearer = cpu("senders-10000")? / cpu("chat")? - 1.0;
     Some(format!(
         "The round trip of a single message takes {} µs, compared with {} for tokio-xmpp, {} for slixmpp and {} for the program that copies\n\
-         bytes. With 10,000 senders instead of one, a message costs {:+.0} %. After a million messages from 10,000 senders, the daemon uses {:.1} MiB;\n\
+         bytes. With 10,000 senders instead of one, a message costs {:.0} % {}. After a million messages from 10,000 senders, the daemon uses {:.1} MiB;\n\
          with a server that reads nothing for {:.0} s during a flood, at most {:.1} MiB.\n",
         trip("campanile")?,
         trip("tokio-xmpp")?,
         trip("slixmpp")?,
         trip("limit")?,
-        (cpu("senders-10000")? / cpu("chat")? - 1.0) * 100.0,
+        dearer.abs() * 100.0,
+        if dearer < 0.0 { "less" } else { "more" },
         cell("campanile", "million", 256)?.highest(|s| s.rss_end_kib as f64 / MIB),
         stalled.median(|s| s.stall.map_or(0.0, |stall| stall.seconds)),
         stalled.highest(|s| s.rss_peak_kib as f64 / MIB),
