@@ -2,13 +2,16 @@
 //!
 //! | XEP | types |
 //! |---|---|
+//! | 0045 Multi-User Chat | [`Muc`], [`MucHistory`], [`MucUser`], [`MucItem`], [`Role`], [`Affiliation`] |
 //! | 0050 Commands | [`CommandPayload`], [`CommandActions`], [`Note`], [`CommandErrorCondition`] |
 //! | 0085 Chat State Notifications | [`ChatState`] |
 //! | 0184 Message Delivery Receipts | [`ReceiptRequest`], [`Received`] |
 //! | 0203 Delayed Delivery | [`Delay`] |
+//! | 0249 Direct MUC Invitations | [`RoomInvitation`] |
 //! | 0333 Displayed Markers | [`Markable`], [`Displayed`] |
 //! | 0334 Message Processing Hints | [`Hint`] |
 //! | 0359 Stanza IDs | [`StanzaId`], [`OriginId`] |
+//! | 0421 Occupant Identifiers | [`OccupantId`] |
 //! | 0428 Fallback Indication | [`Fallback`] |
 //! | 0461 Message Replies | [`InReplyTo`] |
 //!
@@ -38,6 +41,7 @@ pub mod derive;
 mod fallback;
 mod from_result;
 mod hint;
+mod muc;
 mod reply_to;
 #[cfg(test)]
 mod tests;
@@ -56,6 +60,11 @@ pub use self::command::{
 pub use self::fallback::{Fallback, FallbackBody, FallbackSubject};
 pub use self::from_result::{Empty, FromResult};
 pub use self::hint::Hint;
+pub use self::muc::{
+    Affiliation, MUC, MUC_USER, MediatedDecline, MediatedInvitation, Muc, MucActor, MucAdmin,
+    MucAdminItem, MucDestroy, MucHistory, MucItem, MucOwner, MucOwnerDestroy, MucUser, OccupantId,
+    Role, RoomInvitation, status,
+};
 pub use self::reply_to::InReplyTo;
 pub use self::text_enum::UnknownValue;
 pub use crate::stanza::read_payload::ReadPayload;
