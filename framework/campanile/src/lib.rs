@@ -417,6 +417,7 @@
 //! |---|---|
 //! | service discovery (XEP-0030) and ping (XEP-0199) | answered [by default](router::Router::with_defaults) |
 //! | data forms (XEP-0004): forms for users to fill in | [`form`] |
+//! | chat rooms (XEP-0045) as a participant, with XEP-0249, XEP-0410 and XEP-0421 | [`muc`] |
 //! | ad-hoc commands (XEP-0050): commands in a menu of the client, or in a chat | [`adhoc`] |
 //! | presence and subscriptions (RFC 6121) of the component and its bots | [`presence`] |
 //! | entity capabilities (XEP-0115) | [`caps`], sent by [`presence`] |
@@ -517,5 +518,5 @@ pub use crate::{
     stanza::Stanza,
 };
 
-pub use crate::xep::{adhoc, caps, disco, form, paging, presence, receipts, request, vcard};
+pub use crate::xep::{adhoc, caps, disco, form, muc, paging, presence, receipts, request, vcard};
 pub use {bytes, jid, minidom, serde_json, tower_layer, tower_service, xmpp_parsers, xso};

@@ -88,6 +88,7 @@
 //! | Stream error, such as `conflict` | [`Host::disconnect`] |
 //! | Invalid bytes from the server | [`Host::inject`], [`Transcript`] |
 //! | Flood | [`User::flood`] |
+//! | Rooms: refusals, removals, a service that forgets | [`RoomService`](crate::rooms::RoomService) |
 //! | Late and forged responses | [`User::answer`], [`User::send`] as another user |
 //!
 //! [`Host::stop`]: crate::host::Host::stop
@@ -111,6 +112,7 @@ pub mod host;
 mod mount;
 mod player;
 mod raw_bytes;
+pub mod rooms;
 mod script;
 mod show;
 mod transcript;

@@ -2,12 +2,13 @@
 
 mod confirm;
 mod error;
+mod observer;
 mod pending;
 mod queue;
 mod request;
 mod send_confirmed;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jid::{BareJid, Jid};
@@ -15,6 +16,7 @@ use jid::{BareJid, Jid};
 pub(crate) use self::confirm::Confirm;
 pub use self::confirm::{ConfirmError, Confirmation};
 pub use self::error::{IqError, SendError};
+pub(crate) use self::observer::StanzaObserver;
 use self::pending::PendingBounds;
 pub(crate) use self::pending::{Offered, Pending};
 pub(crate) use self::queue::{Completion, Content, Entry, Queue};
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     /// The processes that are connected with the same JID.
     pub(crate) instances: Arc<dyn Instances>,
+    /// The observer of messages and presence, if there is one.
+    pub(crate) observer: OnceLock<Arc<dyn StanzaObserver>>,
     unconfirmed: Budget,
     bounds: Bounds,
     /// The metrics of the component.
@@ -111,6 +115,7 @@ impl Client {
             instances,
             pending: Pending::new(bounds.pending),
             queue: Queue::new(bounds.queued),
+            observer: OnceLock::new(),
             unconfirmed: Budget::new(limits),
             bounds,
             counters: Arc::default(),
@@ -130,6 +135,14 @@ impl Client {
         let client = Self::with_instances(domain, &Limits::default(), false, Ids::new(), instances);
         client.shared.close();
         client
+    }
+
+    /// Returns a client of a component that runs.
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            layers: None,
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -195,6 +208,9 @@ impl Shared {
         self.queue.close();
         self.unconfirmed.close();
         self.pending.close();
+        if let Some(observer) = self.observer.get() {
+            observer.closed();
+        }
     }
 
     /// Sends a request and waits for the response.

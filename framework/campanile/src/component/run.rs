@@ -203,6 +203,9 @@ impl Runner {
         self.log.mounted(&self.domain, &target.server);
         // Before the status is published, because watchers may send requests immediately.
         self.client.shared().pending.connect();
+        if let Some(observer) = self.client.shared().observer.get() {
+            observer.connected();
+        }
         self.status.send_replace(Status::Mounted {
             live: self.keepalive.shortest().is_none(),
         });
@@ -281,8 +284,27 @@ impl Runner {
         let leaving = async move {
             stop.await;
             modules.leave(client, within).await;
+            say_farewell(client, within).await;
         };
         Link::new(io, reader, parts).run(pin!(leaving)).await
+    }
+}
+
+/// Sends the last stanzas of what observes the stream.
+async fn say_farewell(client: &Client, within: Duration) {
+    let Some(observer) = client.shared().observer.get() else {
+        return;
+    };
+    let all = async {
+        for stanza in observer.farewell() {
+            if let Err(error) = client.send(stanza).await {
+                tracing::warn!(jid = %client.domain(), %error, "last presence not sent");
+                return;
+            }
+        }
+    };
+    if timeout(within, all).await.is_err() {
+        tracing::warn!(jid = %client.domain(), "last presence not sent in time");
     }
 }
 

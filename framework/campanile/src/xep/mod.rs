@@ -5,6 +5,7 @@ pub mod caps;
 mod defaults;
 pub mod disco;
 pub mod form;
+pub mod muc;
 pub mod paging;
 pub mod presence;
 pub mod receipts;

@@ -63,6 +63,12 @@ where
         let Some(stanza) = self.uncollected(stanza) else {
             return Ok(());
         };
+        if !stanza.kind().is_request()
+            && let Some(observer) = self.parts.client.shared().observer.get()
+            && !observer.observe(&stanza)
+        {
+            return Ok(());
+        }
         self.parts
             .dispatch
             .offer(cx, stanza, self.parts.outbox)
