@@ -32,6 +32,7 @@ mod quick_start;
 mod readiness;
 mod refusals;
 mod restarts;
+mod rooms;
 mod routing;
 mod search;
 mod servers;
