@@ -1,4 +1,4 @@
-//! Somebody in a room.
+//! Occupants of the rooms.
 
 use campanile::payload::{Affiliation, Role};
 use jid::Jid;

@@ -183,6 +183,8 @@ impl Session {
         inner.occupancy.reset();
         inner.plan = Plan::Nothing;
         inner.reflections.clear();
+        // Otherwise it would take the refusal of the next request to enter.
+        inner.new_nick = None;
         inner.entry = None;
         self.change_to(RoomState::Removed(removal));
     }
@@ -191,6 +193,8 @@ impl Session {
     pub(super) fn lose(&self, inner: &mut Inner) {
         inner.occupancy.reset();
         inner.reflections.clear();
+        // Otherwise it would take the refusal of the next request to enter.
+        inner.new_nick = None;
         inner.entry = None;
         // Before the first entry, the caller of `join` asks again.
         if inner.plan != Plan::Nothing {
